@@ -1,0 +1,93 @@
+"""The vocabulary. It imports nothing else of perpend; every signature elsewhere is written in these words.
+
+A task's *problems* are rendered to a *prompt*; an engine answers a *request* with *completions*; `Run` makes *samples*
+of them, holds them against a *budget*, and books what they cost as *charges*; a verifier gives *scores*; a strategy
+returns a *result*. Stored samples become a *pool*, from which strategies are evaluated as *outcomes*.
+"""
+
+from perpend.core.budget import Amount, Budget, Reservation, Scope
+from perpend.core.charge import Cause, Charge, Charges, ModelShape, Price, Usage
+from perpend.core.errors import (
+    ConfigError,
+    EngineError,
+    PerpendError,
+    RequestFailed,
+    StoreError,
+    TaskError,
+    VerifierError,
+)
+from perpend.core.pool import GREEDY, SAMPLED, Bools, Draw, Floats, Ints, Orders, Outcomes, Pool, Pools, Spend
+from perpend.core.problem import Problem
+from perpend.core.prompt import Message, Prompt, Request, derive_seed, digest
+from perpend.core.protocols import Caps, DrawnFrom, Engine, Recorder, SampleKey, Strategy, Task, Verifier
+from perpend.core.recorder import MemoryRecorder
+from perpend.core.registry import Call, Registry, parse_call, split_top_level
+from perpend.core.result import Certificate, Result, Score, StopReason
+from perpend.core.run import Listener, Run, Silent, World, perform, pool_key
+from perpend.core.sample import Completion, Delta, Finish, Generation, Sample, Token
+
+__all__ = [
+    "GREEDY",
+    "SAMPLED",
+    "Amount",
+    "Bools",
+    "Budget",
+    "Call",
+    "Caps",
+    "Cause",
+    "Certificate",
+    "Charge",
+    "Charges",
+    "Completion",
+    "ConfigError",
+    "Delta",
+    "Draw",
+    "DrawnFrom",
+    "Engine",
+    "EngineError",
+    "Finish",
+    "Floats",
+    "Generation",
+    "Ints",
+    "Listener",
+    "MemoryRecorder",
+    "Message",
+    "ModelShape",
+    "Orders",
+    "Outcomes",
+    "PerpendError",
+    "Pool",
+    "Pools",
+    "Price",
+    "Problem",
+    "Prompt",
+    "Recorder",
+    "Registry",
+    "Request",
+    "RequestFailed",
+    "Reservation",
+    "Result",
+    "Run",
+    "Sample",
+    "SampleKey",
+    "Scope",
+    "Score",
+    "Silent",
+    "Spend",
+    "StopReason",
+    "StoreError",
+    "Strategy",
+    "Task",
+    "TaskError",
+    "Token",
+    "Usage",
+    "Verifier",
+    "VerifierError",
+    "World",
+    "derive_seed",
+    "digest",
+    "parse_call",
+    "perform",
+    "pool_key",
+    "split_top_level",
+]

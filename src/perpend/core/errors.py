@@ -1,0 +1,42 @@
+"""What can go wrong, sorted by what a user can do about it."""
+
+
+class PerpendError(Exception):
+    """Base of every error that perpend raises on purpose.
+
+    Args:
+        message: one sentence that says what is wrong, and where.
+        remedy: one sentence that says what to do about it.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class ConfigError(PerpendError):
+    """A setting, flag, name or file that the user gave cannot be used."""
+
+
+class TaskError(PerpendError):
+    """A task's problems cannot be read or rendered."""
+
+
+class EngineError(PerpendError):
+    """An engine cannot be started, or stopped working for good."""
+
+
+class RequestFailed(EngineError):  # noqa: N818 (named for what happened, as the field does)
+    """One request cannot be answered, while the engine works on; it costs its problem a sample and nothing else."""
+
+
+class VerifierError(PerpendError):
+    """A verifier cannot score."""
+
+
+class StoreError(PerpendError):
+    """A study's folder cannot be read, written or extended."""

@@ -1,0 +1,131 @@
+"""What comes back from an engine, and what a strategy sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from perpend.core.charge import Usage
+
+
+class Finish(StrEnum):
+    """Why a completion ended."""
+
+    STOP = "stop"
+    """The model ended it, or a stop string did."""
+    LENGTH = "length"
+    """It reached `max_tokens`; whatever answer it holds is not taken."""
+    CANCELLED = "cancelled"
+    """Nobody wanted the rest."""
+    FILTERED = "filtered"
+    """The server withheld it."""
+    FAILED = "failed"
+    """The request cannot be answered (context overflow, a crash of its own); the text is empty."""
+
+
+class Token(NamedTuple):
+    """One generated token: its id, and the log-probability it had under temperature 1."""
+
+    id: int
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of a completion as it is generated."""
+
+    choice: int
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What an engine knows of a finished completion.
+
+    Attributes:
+        choice: which of the request's n it is.
+        text: without the prefix and the stop string.
+        finish: why it ended.
+        usage: tokens; a request's prompt is counted with its first choice.
+        logprob: the sum over its tokens, None where not asked for or not known.
+        tokens: each token, where log-probabilities were asked for.
+        started, ended: Unix seconds, from when the engine admitted the request (queueing left out).
+        device_seconds: its share of the engine's time (each step's time split over the rows it ran), None if unknown.
+        error: what went wrong, where finish is FAILED.
+    """
+
+    choice: int
+    text: str
+    finish: Finish
+    usage: Usage
+    logprob: float | None = None
+    tokens: tuple[Token, ...] | None = None
+    started: float = 0.0
+    ended: float = 0.0
+    device_seconds: float | None = None
+    error: str | None = None
+
+
+class Generation:
+    """A request being answered: iterate it for deltas and completions.
+
+    `cancel()` ends it early; the iteration then ends with a CANCELLED completion that holds what had been
+    generated. (Closing a bare async iterator could not hand that over, and those tokens are kept and charged.)
+    """
+
+    def __init__(self, stream: AsyncIterator[Delta | Completion], cancel: Callable[[], None] = lambda: None) -> None:
+        self._stream = stream
+        self.cancel = cancel
+
+    def __aiter__(self) -> AsyncIterator[Delta | Completion]:
+        return self._stream
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One completion of one problem, as strategies, verifiers and the store see it.
+
+    Attributes:
+        problem: the problem's id.
+        pool: what its text depends on, as a digest; with `index` it names the sample.
+        index: counts equal requests within one strategy's run of one problem.
+        engine: the engine's name in the study.
+        text: what the model wrote.
+        answer: as extracted by the task; None where there is none, or it was truncated.
+        key: the answer's canonical form, which votes compare; None never votes.
+        finish: why it ended.
+        usage: tokens.
+        logprob: the sum over its tokens.
+        tokens: each token with its log-probability.
+        parent: the prefix that it continues, as a digest; None for whole completions.
+        probes: answers forced along the trace, by tokens read.
+        started, ended: Unix seconds.
+        device_seconds: its share of the engine's time.
+        error: what went wrong, where finish is FAILED.
+    """
+
+    problem: str
+    pool: str
+    index: int
+    engine: str
+    text: str
+    answer: str | None
+    key: str | None
+    finish: Finish
+    usage: Usage
+    logprob: float | None = None
+    tokens: tuple[Token, ...] | None = None
+    parent: str | None = None
+    probes: Mapping[int, str] = field(default_factory=dict)
+    started: float = 0.0
+    ended: float = 0.0
+    device_seconds: float | None = None
+    error: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Working time: from admission to the last token."""
+        return self.ended - self.started

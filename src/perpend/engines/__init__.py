@@ -1,0 +1,13 @@
+"""Where tokens come from. A new engine is one file here and one line below."""
+
+from perpend.core import Engine, Registry
+
+ENGINES: Registry[Engine] = Registry(
+    "engine",
+    "perpend.engines",
+    {
+        "embedded": "perpend.engines.embedded:EmbeddedEngine",
+        "replay": "perpend.engines.replay:ReplayEngine",
+        "simulated": "perpend.engines.simulated:SimulatedEngine",
+    },
+)

@@ -1,0 +1,15 @@
+"""Ways to spend samples. A new strategy is one file here and one line below."""
+
+from perpend.core import Registry, Strategy
+
+STRATEGIES: Registry[Strategy] = Registry(
+    "strategy",
+    "perpend.strategies",
+    {
+        "greedy": "perpend.strategies.greedy:Greedy",
+        "majority": "perpend.strategies.majority:Majority",
+        "weighted_vote": "perpend.strategies.weighted_vote:WeightedVote",
+        "best_of_n": "perpend.strategies.best_of_n:BestOfN",
+        "coverage": "perpend.strategies.coverage:Coverage",
+    },
+)
