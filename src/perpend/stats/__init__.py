@@ -1,0 +1,69 @@
+"""Estimators and intervals for sampled reasoning: pure functions of arrays, without input or output.
+
+Samples of a problem are exchangeable draws; every curve over k is exact over all subsets of k unless it says that it is
+a permutation estimate. Letters in docstrings are defined in `perpend.stats.arrays`.
+"""
+
+from perpend.stats.arrays import Bools, Floats, Ints
+from perpend.stats.bootstrap import cost_per_correct, mean_interval, paired_cost_per_correct, paired_interval
+from perpend.stats.comparisons import holm, sign_flip_test
+from perpend.stats.correlation import answer_correlation, effective_samples
+from perpend.stats.coverage import coverage_curve, pass_at_k
+from perpend.stats.difficulty import DifficultyBins, Half, difficulty_bins
+from perpend.stats.gaps import LossGaps, loss_gaps
+from perpend.stats.intervals import Interval, Intervals, mover
+from perpend.stats.majority import MajorityCurve, majority_curve, vote_curve
+from perpend.stats.orders import permutations
+from perpend.stats.ranks import best_of_n_curve, expected_max_curve
+from perpend.stats.scaling import (
+    BetaFit,
+    PowerLaw,
+    beta_intervals,
+    fit_beta,
+    fit_power_law,
+    power_law_intervals,
+    thin,
+)
+from perpend.stats.verifier import VerifierRates, auc_within_problems, verifier_rates
+from perpend.stats.votes import vote_winners
+
+__all__ = [
+    "BetaFit",
+    "Bools",
+    "DifficultyBins",
+    "Floats",
+    "Half",
+    "Interval",
+    "Intervals",
+    "Ints",
+    "LossGaps",
+    "MajorityCurve",
+    "PowerLaw",
+    "VerifierRates",
+    "answer_correlation",
+    "auc_within_problems",
+    "best_of_n_curve",
+    "beta_intervals",
+    "cost_per_correct",
+    "coverage_curve",
+    "difficulty_bins",
+    "effective_samples",
+    "expected_max_curve",
+    "fit_beta",
+    "fit_power_law",
+    "holm",
+    "loss_gaps",
+    "majority_curve",
+    "mean_interval",
+    "mover",
+    "paired_cost_per_correct",
+    "paired_interval",
+    "pass_at_k",
+    "permutations",
+    "power_law_intervals",
+    "sign_flip_test",
+    "thin",
+    "verifier_rates",
+    "vote_curve",
+    "vote_winners",
+]

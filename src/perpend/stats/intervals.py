@@ -1,0 +1,61 @@
+"""An estimate with its confidence interval, for one figure or for a whole curve, and how a headline combines them."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from perpend.stats.arrays import Floats, matched
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One figure. None stands for an estimate or an end that is unbounded (no correct answer, so no cost per one)."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """How many problems (for a headline: tasks) it rests on."""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """One figure for each of N budgets; `intervals[i]` is the i-th as an `Interval`. Unbounded is inf or nan here."""
+
+    estimate: Floats
+    low: Floats
+    high: Floats
+    n: int
+
+    def __len__(self) -> int:
+        return len(self.estimate)
+
+    def __getitem__(self, index: int) -> Interval:
+        estimate, low, high = (_finite(column[index]) for column in (self.estimate, self.low, self.high))
+        return Interval(estimate, low, high, self.n)
+
+
+def mover(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
+    """Interval of a headline, the mean m̄ of T task means m_t, from the tasks' own intervals [l_t, h_t], all [T].
+
+    low = m̄ − √Σ(m_t − l_t)² / T and high = m̄ + √Σ(h_t − m_t)² / T: the method of variance estimates recovery for
+    independent estimates. (A bootstrap with pseudo-problems in every task would shift each task's resamples the same
+    way and miss: it covers 33 % at T = 10.)
+
+    Raises:
+        ValueError: when shapes differ, there is no task, or an end is unbounded.
+
+    Source: Zou and Donner, Statistics in Medicine 27 (2008), section 2.
+    """
+    means = np.asarray(estimates, dtype=np.float64)
+    ends = (matched(lows, "lows", means.shape), matched(highs, "highs", means.shape))
+    if means.ndim != 1 or not len(means) or not all(np.isfinite(a).all() for a in (means, *ends)):
+        raise ValueError("mover combines the finite intervals of at least one task.")
+    below, above = (float(np.linalg.norm(means - end)) / len(means) for end in ends)
+    return Interval(float(means.mean()), float(means.mean()) - below, float(means.mean()) + above, len(means))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
