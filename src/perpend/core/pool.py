@@ -63,7 +63,7 @@ class Pool:
     @property
     def samples(self) -> int:
         """Columns: the most samples of any problem."""
-        return self.keys.shape[1]
+        return int(self.keys.shape[1])
 
     def rows(self, which: slice | Ints) -> Pool:
         """The same pool for some of the problems."""

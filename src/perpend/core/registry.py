@@ -99,7 +99,7 @@ class Registry(Generic[T]):
         call = parse_call(text)
         factory = self.load(call.name)
         parameters = signature(factory).parameters
-        hints = get_type_hints(factory.__init__ if isinstance(factory, type) else factory)
+        hints = get_type_hints(getattr(factory, "__init__") if isinstance(factory, type) else factory)  # noqa: B009
         values = {name: value for name, value in defaults.items() if name in parameters}
         given: dict[str, str] = dict(call.options)
         if call.target is not None:

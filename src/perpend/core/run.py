@@ -330,7 +330,7 @@ class Run:
             usage,
             calls=1,
             usd=None if price is None else price.usd(usage, device_seconds or 0.0),
-            flops=engine.shape and engine.shape.flops(usage.prompt, usage.cached, usage.completion),
+            flops=None if engine.shape is None else engine.shape.flops(usage.prompt, usage.cached, usage.completion),
             device_seconds=device_seconds,
         )
 

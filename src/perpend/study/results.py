@@ -1,0 +1,298 @@
+"""`results.json`: what a study found, for the report and for other people's scripts.
+
+The models below are its schema: `Results.model_json_schema()` is kept in `docs/results.schema.json` by a test. What was
+not measured is null. Every mean carries its interval at 95 %; METHODS.md says how each is made.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Model(BaseModel):
+    """A part of results.json: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Model):
+    """A figure with its 95 % interval; an end that is null has no bound."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class CostPerCorrect(Model):
+    """What one correct answer costs: total cost over correct answers."""
+
+    tokens: Estimate
+    usd: Estimate | None = Field(description="null where no price is known")
+    device_seconds: Estimate | None
+
+
+class Point(Model):
+    """A strategy at one N: accuracy, and the mean cost of one question."""
+
+    n: int = Field(description="samples a question that the strategy may draw")
+    accuracy: float
+    low: float
+    high: float
+    samples: float = Field(description="samples drawn on average")
+    tokens: float = Field(description="prompt − cached + completion, the prompt computed once a question")
+    flops: float | None
+    usd: float | None
+    latency_seconds: float | None = Field(description="the critical path at the study's own concurrency")
+    device_seconds: float | None = Field(description="share of the engine's time")
+    cost_per_correct: CostPerCorrect
+    monte_carlo_error: float | None = Field(
+        default=None, description="standard error over sampled orders; null: closed form"
+    )
+
+
+class Curve(Model):
+    """One strategy on one engine, for every N."""
+
+    strategy: str = Field(description="as written in a strategy string, without n")
+    family: str = Field(description="the strategy's name alone")
+    engine: str
+    verifier: str | None
+    oracle: bool = Field(description="needs the key: a ceiling, never something to deploy")
+    settings: str | None = Field(default=None, description="how settings were chosen, where they were")
+    points: list[Point]
+
+
+class Gaps(Model):
+    """Where accuracy is lost at one N: 1 − pass@N, and pass@N − what the strategy chose."""
+
+    engine: str
+    n: int
+    coverage: Estimate
+    coverage_gap: float
+    selection_gap: dict[str, Estimate] = Field(description="by strategy; pass@N minus its accuracy, paired")
+
+
+class DifficultyBin(Model):
+    """Problems of similar difficulty, binned on one half of their samples and evaluated on the other."""
+
+    label: str
+    problems: float = Field(description="mean over the two halves")
+    accuracy: dict[str, Estimate] = Field(description="by strategy, at the N given")
+
+
+class Difficulty(Model):
+    """Accuracy by difficulty for one engine."""
+
+    engine: str
+    n: int
+    method: str
+    bins: list[DifficultyBin]
+
+
+class Comparison(Model):
+    """A deployable strategy at a budget against the best cheaper one, on the same problems."""
+
+    engine: str
+    budget_tokens: float
+    strategy: str
+    n: int
+    against: str
+    against_n: int
+    difference: Estimate
+    p: float = Field(description="sign-flip permutation test on per-problem differences")
+    p_holm: float = Field(description="Holm-adjusted over the task's deployable strategies and budgets")
+
+
+class Recommendation(Model):
+    """What to run at a budget: the best deployable setting that costs no more than it on average."""
+
+    budget_tokens: float
+    engine: str
+    strategy: str
+    n: int
+    tokens: float
+    accuracy: Estimate = Field(description="cross-fitted: chosen on one half of the problems, scored on the other")
+    naive_accuracy: float = Field(description="of the same setting on all problems, flattered by the choice")
+    gain_over_greedy: Estimate
+    cost_per_correct_tokens: Estimate
+    sure: bool = Field(description="whether the gain's interval excludes zero")
+
+
+class SampleCounts(Model):
+    """What became of the samples of one engine on one task."""
+
+    engine: str
+    samples: int
+    answered: float = Field(description="share with an answer that can vote")
+    truncated: float
+    failed: float
+    mean_completion_tokens: float
+    prompt_tokens: float
+
+
+class TaskResult(Model):
+    """All that was measured on one task."""
+
+    task: str
+    style: str
+    grader: str
+    problems: int = Field(description="in the figures: the longest complete prefix of the visit order")
+    problems_total: int
+    counts: list[SampleCounts]
+    curves: list[Curve]
+    gaps: list[Gaps]
+    difficulty: list[Difficulty]
+    comparisons: list[Comparison]
+    recommendations: list[Recommendation]
+    frontier: list[tuple[str, str, int]] = Field(
+        description="(engine, strategy, n) not dominated in (tokens, accuracy), deployable, by rising tokens"
+    )
+
+
+class HeadlinePoint(Model):
+    """The plain mean over tasks, with the MOVER interval; costs are means too."""
+
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    tokens: float
+    flops: float | None
+    usd: float | None
+    latency_seconds: float | None
+    device_seconds: float | None
+
+
+class Headline(Model):
+    """One strategy over all tasks that have it."""
+
+    strategy: str
+    engine: str
+    oracle: bool
+    tasks: list[str]
+    points: list[HeadlinePoint]
+
+
+class FindingKind(StrEnum):
+    """What a finding is about."""
+
+    VOTES = "votes"
+    """What voting gains or loses against one sample."""
+    COVERAGE = "coverage"
+    """What a perfect verifier could unlock."""
+    CHECKER = "checker"
+    """What the task's own checker unlocks."""
+    COST = "cost"
+    """What each correct answer costs."""
+    ADVICE = "advice"
+    """What to do at which budget."""
+    LIMIT = "limit"
+    """What these figures cannot say."""
+
+
+class Finding(Model):
+    """One sentence of the executive summary, and the figure that it rests on."""
+
+    kind: FindingKind
+    task: str | None
+    sentence: str
+    figure: Estimate | None = None
+    headline: bool = Field(default=False, description="one of the three lines that the command prints")
+
+
+class ShapeInfo(Model):
+    """Sizes that FLOPs are computed from."""
+
+    parameters: int
+    layers: int
+    width: int
+
+
+class EngineInfo(Model):
+    """An engine as it was when the study ran."""
+
+    name: str
+    spec: str
+    fingerprint: str
+    version: str
+    simulated: bool
+    exact_replay: bool | None
+    note: str
+    shape: ShapeInfo | None
+    price: str | None = Field(description="the price, and where it comes from; null: not priced")
+
+
+class LedgerLine(Model):
+    """What the study paid, by cause; each token once."""
+
+    engine: str
+    cause: str
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    usd: float | None
+    flops: float | None
+    device_seconds: float | None
+
+
+class HowItWasRun(Model):
+    """Enough to run it again."""
+
+    command: str
+    seed: int
+    samples: int
+    temperature: str
+    started: str
+    seconds: float
+    restarts: int
+    stop_reason: str
+    versions: dict[str, str]
+    hardware: dict[str, str]
+
+
+class Results(Model):
+    """The whole of results.json."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    title: str
+    findings: list[Finding]
+    tasks: list[TaskResult]
+    headlines: list[Headline]
+    engines: list[EngineInfo]
+    bought: list[LedgerLine]
+    how: HowItWasRun
+
+
+class SampleView(Model):
+    """A sample for the report's browser."""
+
+    index: int
+    greedy: bool
+    text: str
+    answer: str | None
+    correct: bool
+    finish: str
+    tokens: int
+    seconds: float
+    mean_logprob: float | None
+    error: str | None = None
+
+
+class ProblemView(Model):
+    """A problem with its samples, for the report's browser."""
+
+    task: str
+    engine: str
+    id: str
+    prompt: str
+    question: str
+    key: str | None
+    difficulty: str | None
+    in_figures: bool
+    samples: list[SampleView]
