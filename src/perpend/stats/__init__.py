@@ -11,7 +11,7 @@ from perpend.stats.correlation import answer_correlation, effective_samples
 from perpend.stats.coverage import coverage_curve, pass_at_k
 from perpend.stats.difficulty import DifficultyBins, Half, difficulty_bins
 from perpend.stats.gaps import LossGaps, loss_gaps
-from perpend.stats.intervals import Interval, Intervals, mover
+from perpend.stats.intervals import Interval, mover
 from perpend.stats.majority import MajorityCurve, majority_curve, vote_curve
 from perpend.stats.orders import permutations
 from perpend.stats.ranks import best_of_n_curve, expected_max_curve
@@ -34,7 +34,6 @@ __all__ = [
     "Floats",
     "Half",
     "Interval",
-    "Intervals",
     "Ints",
     "LossGaps",
     "MajorityCurve",

@@ -1,4 +1,4 @@
-"""Intervals over problems: a cluster bootstrap with two pseudo-problems, which keep small samples honest.
+"""Interval over problems: a cluster bootstrap with two pseudo-problems, which keep small samples honest.
 
 Plain resampling of few problems cannot see the failure (or success) that did not happen: at a nominal 95 % it covers
 55–79 % for 16–30 problems with mean .05 or .95. Two added problems, one at each extreme, repair that; the point
@@ -6,25 +6,18 @@ estimate stays the plain figure. All intervals here are one thing: a ratio of su
 """
 
 from functools import lru_cache
-from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perpend.stats.arrays import Floats, matched
-from perpend.stats.intervals import Interval, Intervals
+from perpend.stats.intervals import Interval
 
-Vector = np.ndarray[tuple[int], np.dtype[Any]]
-Matrix = np.ndarray[tuple[int, int], np.dtype[Any]]
 OPPOSITE = ((0.0, 1.0), (1.0, 0.0))
 """Paired pseudo-problems: (first strategy's score, second's)."""
 
 
-@overload
-def mean_interval(values: Vector, level: float = ..., draws: int = ..., seed: int = ...) -> Interval: ...
-@overload
-def mean_interval(values: Matrix, level: float = ..., draws: int = ..., seed: int = ...) -> Intervals: ...
-def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval | Intervals:
+def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
     """The mean over new problems of this task, from per-problem `values` in [0, 1]: [P], or [P, N] for N budgets.
 
     Pseudo-problems scoring 0 and 1 join the resampling. All N columns share the resampled problems.
@@ -38,13 +31,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 1000, see
     return _as_given(values, weighted_mean_intervals(columns, np.ones((len(columns), 1)), level, draws, seed))
 
 
-@overload
-def paired_interval(differences: Vector, level: float = ..., draws: int = ..., seed: int = ...) -> Interval: ...
-@overload
-def paired_interval(differences: Matrix, level: float = ..., draws: int = ..., seed: int = ...) -> Intervals: ...
-def paired_interval(
-    differences: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> Interval | Intervals:
+def paired_interval(differences: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
     """The mean difference of two strategies on the same problems: per-problem `differences` in [−1, 1], [P] or [P, N].
 
     Pseudo-problems +1 and −1 of weight ½ each join the resampling.
@@ -61,22 +48,14 @@ def paired_interval(
     return _as_given(differences, _percentiles(columns.mean(axis=0), ratios, level, len(columns)))
 
 
-@overload
-def cost_per_correct(
-    correct: Vector, cost: Vector, level: float = ..., draws: int = ..., seed: int = ...
-) -> Interval: ...
-@overload
-def cost_per_correct(
-    correct: Matrix, cost: Matrix, level: float = ..., draws: int = ..., seed: int = ...
-) -> Intervals: ...
 def cost_per_correct(
     correct: ArrayLike, cost: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> Interval | Intervals:
+) -> Interval:
     """Σ cost / Σ correct over problems, in the unit of `cost` per correct answer; both [P] or both [P, N].
 
     Correct answers per unit of cost are bootstrapped (the pseudo-problems score 0 and 1 at the mean cost), then
-    inverted. Where no answer is correct, estimate and upper end are unbounded: None in an `Interval`, inf in
-    `Intervals`.
+    inverted. Where no answer is correct, estimate and upper end are unbounded: None for [P], inf for
+    [P, N].
 
     Raises:
         ValueError: when shapes differ, correct leaves [0, 1], or the costs are negative or all zero.
@@ -87,7 +66,7 @@ def cost_per_correct(
     rates = resampled_ratios(np.vstack([right, pseudo]), np.vstack([spent, mean_cost]), draws, seed)
     rate = _percentiles(right.sum(axis=0) / spent.sum(axis=0), rates, level, len(right))
     with np.errstate(divide="ignore"):
-        inverted = Intervals(1 / rate.estimate, 1 / rate.high, 1 / rate.low, rate.n)
+        inverted = Interval(1 / rate.estimate, 1 / rate.high, 1 / rate.low, rate.n)
     return _as_given(correct, inverted)
 
 
@@ -126,12 +105,12 @@ def paired_cost_per_correct(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, ratios = estimates[0] / estimates[1], efficiency[0] / efficiency[1]
         band = _percentiles(ratio, np.nan_to_num(ratios, nan=0.0, posinf=np.finfo(float).max), level, len(right))
-        return Intervals(1 / band.estimate, 1 / band.high, 1 / band.low, band.n)[0]
+        return Interval(1 / band.estimate, 1 / band.high, 1 / band.low, band.n)[0]
 
 
 def weighted_mean_intervals(
     totals: Floats, weights: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> Intervals:
+) -> Interval:
     """Σ totals / Σ weights with pseudo-problems 0 and 1 of weight one: `totals` [P, N], `weights` [P, 1] above 0.
 
     Each total is a problem's value in [0, 1] times its weight.
@@ -156,11 +135,11 @@ def _times_drawn(problems: int, draws: int, seed: int) -> NDArray[np.float64]:
     return weights
 
 
-def _percentiles(estimate: Floats, resampled: Floats, level: float, n: int) -> Intervals:
+def _percentiles(estimate: Floats, resampled: Floats, level: float, n: int) -> Interval:
     if not 0 < level < 1:
         raise ValueError("level is a probability, such as .95.")
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Intervals(estimate, np.fmin(low, estimate), np.fmax(high, estimate), n)
+    return Interval(estimate, np.fmin(low, estimate), np.fmax(high, estimate), n)
 
 
 def _columns(values: ArrayLike) -> Floats:
@@ -180,6 +159,6 @@ def _costs(cost: ArrayLike, correct: ArrayLike) -> Floats:
     return spent
 
 
-def _as_given(values: ArrayLike, intervals: Intervals) -> Interval | Intervals:
-    """One `Interval` for a vector, all of them for a matrix."""
+def _as_given(values: ArrayLike, intervals: Interval) -> Interval:
+    """Plain numbers for a vector, arrays for a matrix."""
     return intervals[0] if np.ndim(values) == 1 else intervals

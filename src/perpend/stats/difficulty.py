@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from perpend.stats.arrays import Floats, matrix
 from perpend.stats.bootstrap import weighted_mean_intervals
-from perpend.stats.intervals import Intervals
+from perpend.stats.intervals import Interval
 from perpend.stats.orders import permutations
 
 
@@ -43,7 +43,7 @@ class DifficultyBins:
     quantiles: bool
     """True: bins of equal size. False: ties prevented that, and bins are equal ranges of p̂ in [0, 1]."""
 
-    def means(self, evaluate: Callable[[Half], Floats], level: float = 0.95, seed: int = 0) -> list[Intervals | None]:
+    def means(self, evaluate: Callable[[Half], Floats], level: float = 0.95, seed: int = 0) -> list[Interval | None]:
         """Mean of `evaluate` in each bin, easiest first, with intervals over problems; None for an empty bin.
 
         `evaluate` maps a half to per-problem values in [0, 1], [P] or [P, N], computed from its columns alone, such as
@@ -53,7 +53,7 @@ class DifficultyBins:
         values = [evaluate(half).reshape(len(half.bin_of), -1) for half in self.halves]
         return [self._mean_of(bin_, values, level, seed) for bin_ in range(self.bins)]
 
-    def _mean_of(self, bin_: int, values: list[Floats], level: float, seed: int) -> Intervals | None:
+    def _mean_of(self, bin_: int, values: list[Floats], level: float, seed: int) -> Interval | None:
         inside = [(half.bin_of == bin_)[:, None] / 2 for half in self.halves]
         weight = inside[0] + inside[1]
         present = weight[:, 0] > 0

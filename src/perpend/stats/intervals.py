@@ -2,39 +2,36 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from perpend.stats.arrays import Floats, matched
+from perpend.stats.arrays import matched
+
+
+Figure: TypeAlias = Any
+"""A float (None where unbounded) for one figure; `Floats` [N] (inf or NaN where unbounded) for a curve."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """One figure. None stands for an estimate or an end that is unbounded (no correct answer, so no cost per one)."""
+    """An estimate and the ends of its interval, of one figure or of each of N budgets.
 
-    estimate: float | None
-    low: float | None
-    high: float | None
+    `interval[i]` is the i-th budget's, with None for what is unbounded (no correct answer, so no cost per one).
+    """
+
+    estimate: Figure
+    low: Figure
+    high: Figure
     n: int
     """How many problems (for a headline: tasks) it rests on."""
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """One figure for each of N budgets; `intervals[i]` is the i-th as an `Interval`. Unbounded is inf or nan here."""
-
-    estimate: Floats
-    low: Floats
-    high: Floats
-    n: int
 
     def __len__(self) -> int:
         return len(self.estimate)
 
-    def __getitem__(self, index: int) -> Interval:
-        estimate, low, high = (_finite(column[index]) for column in (self.estimate, self.low, self.high))
-        return Interval(estimate, low, high, self.n)
+    def __getitem__(self, index: int) -> "Interval":
+        return Interval(*(_finite(part[index]) for part in (self.estimate, self.low, self.high)), self.n)
 
 
 def mover(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
