@@ -7,11 +7,11 @@ not measured is null. Every mean carries its interval at 95 %; METHODS.md says h
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 
 class Model(BaseModel):
