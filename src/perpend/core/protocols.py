@@ -192,7 +192,7 @@ class Recorder(Protocol):
         """Store a reservation before the request is sent; returns its number."""
         ...
 
-    def settle(self, reservation: int, key: SampleKey, sample: Sample | None, cause: Cause, charge: Charge) -> None:
+    def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:
         """Close a reservation with what it cost, and store the sample (None: nothing to keep), in one transaction."""
         ...
 

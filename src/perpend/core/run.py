@@ -252,7 +252,7 @@ class Run:
             raise
         finally:
             kept = sample if sample is not None and sample.finish is not Finish.CANCELLED else None
-            self._world.recorder.settle(ticket, key, kept, cause, charge)
+            self._world.recorder.settle(ticket, kept, cause, charge)
             held.settle(Amount(charge.usd or 0.0, charge.usage.tokens, 1 if kept else 0))
         self._deliver(sample, bought=True)
         return sample

@@ -1,1 +1,7 @@
-"""store."""
+"""The trace store: every sample, score and charge of a study, in one SQLite file that only grows."""
+
+from perpend.store.lock import FolderLock
+from perpend.store.parquet import export_samples
+from perpend.store.store import Ledger, RunRecord, Store, StoredPool
+
+__all__ = ["FolderLock", "Ledger", "RunRecord", "Store", "StoredPool", "export_samples"]

@@ -1,0 +1,120 @@
+"""Values to rows and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from perpend.core import Charge, DrawnFrom, Finish, Message, Prompt, Sample, Score, Token, Usage
+
+TOKEN = struct.Struct("<if")
+
+
+def pack_tokens(tokens: Sequence[Token] | None) -> bytes | None:
+    """Token ids as int32 and log-probabilities as float32, interleaved."""
+    return None if tokens is None else b"".join(TOKEN.pack(token.id, token.logprob) for token in tokens)
+
+
+def unpack_tokens(blob: bytes | None) -> tuple[Token, ...] | None:
+    """The inverse of `pack_tokens`."""
+    return None if blob is None else tuple(Token(*pair) for pair in TOKEN.iter_unpack(blob))
+
+
+def prompt_to_json(prompt: Prompt) -> str:
+    """A prompt with its sampling parameters, as JSON."""
+    return json.dumps(asdict(prompt), ensure_ascii=False, sort_keys=True)
+
+
+def prompt_from_json(text: str) -> Prompt:
+    """The inverse of `prompt_to_json`."""
+    values: dict[str, Any] = json.loads(text)
+    if values["messages"] is not None:
+        values["messages"] = tuple(Message(**message) for message in values["messages"])
+    values["stop"] = tuple(values["stop"])
+    return Prompt(**values)
+
+
+def charge_to_json(charge: Charge) -> str:
+    """A charge, as JSON."""
+    return json.dumps(asdict(charge))
+
+
+def charge_from_json(text: str) -> Charge:
+    """The inverse of `charge_to_json`."""
+    values: dict[str, Any] = json.loads(text)
+    return Charge(**{**values, "usage": Usage(**values["usage"])})
+
+
+def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
+    """The columns of `samples`, in order."""
+    usage = sample.usage
+    return (
+        sample.pool,
+        sample.index,
+        run,
+        sample.text,
+        sample.answer,
+        sample.key,
+        sample.finish.value,
+        usage.prompt,
+        usage.cached,
+        usage.completion,
+        usage.reasoning,
+        sample.logprob,
+        pack_tokens(sample.tokens),
+        sample.parent,
+        sample.started,
+        sample.ended,
+        sample.device_seconds,
+        sample.error,
+    )
+
+
+def sample_from_row(row: sqlite3.Row) -> Sample:
+    """A sample from a row of `samples` joined with its pool."""
+    return Sample(
+        problem=row["problem"],
+        pool=row["pool"],
+        index=row["index"],
+        engine=row["engine"],
+        text=row["text"],
+        answer=row["answer"],
+        key=row["key"],
+        finish=Finish(row["finish"]),
+        usage=Usage(row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"], row["reasoning_tokens"]),
+        logprob=row["logprob"],
+        tokens=unpack_tokens(row["tokens"]),
+        parent=row["parent"],
+        started=row["started"],
+        ended=row["ended"],
+        device_seconds=row["device_seconds"],
+        error=row["error"],
+    )
+
+
+def score_to_columns(score: Score) -> tuple[object, ...]:
+    """Value (NaN as NULL), probability, steps, rationale."""
+    value = None if math.isnan(score.value) else score.value
+    return value, score.probability, None if score.steps is None else json.dumps(score.steps), score.rationale
+
+
+def score_from_row(row: sqlite3.Row) -> Score:
+    """The inverse of `score_to_columns`."""
+    return Score(
+        value=math.nan if row["value"] is None else row["value"],
+        probability=row["probability"],
+        steps=None if row["steps"] is None else tuple(json.loads(row["steps"])),
+        rationale=row["rationale"],
+    )
+
+
+def drawn_from_row(row: sqlite3.Row) -> DrawnFrom:
+    """What a pool was drawn from."""
+    return DrawnFrom(
+        row["task"], row["problem"], row["engine"], row["fingerprint"], prompt_from_json(row["prompt"]), row["prefix"]
+    )
