@@ -32,11 +32,11 @@ class MemoryRecorder:
         self._reservations += 1
         return self._reservations
 
-    def settle(self, reservation: int, key: SampleKey, sample: Sample | None, cause: Cause, charge: Charge) -> None:  # noqa: ARG002
+    def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:  # noqa: ARG002
         """Keep the sample, and book its cost."""
         self.bought.add(cause, charge)
         if sample is not None:
-            self.samples[key] = sample
+            self.samples[SampleKey(sample.pool, sample.index)] = sample
 
     def record_scores(self, verifier: str, scores: Sequence[tuple[SampleKey, Score]]) -> None:
         """Keep the scores."""

@@ -11,7 +11,8 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE runs (
-        id INTEGER PRIMARY KEY, started REAL NOT NULL, command TEXT NOT NULL, versions TEXT NOT NULL, hardware TEXT NOT NULL
+        id INTEGER PRIMARY KEY, started REAL NOT NULL, command TEXT NOT NULL,
+        versions TEXT NOT NULL, hardware TEXT NOT NULL
     ) STRICT;
     CREATE TABLE run_ends (
         run INTEGER PRIMARY KEY REFERENCES runs, ended REAL NOT NULL, stop_reason TEXT NOT NULL
@@ -20,8 +21,8 @@ MIGRATIONS: tuple[str, ...] = (
         task TEXT NOT NULL, id TEXT NOT NULL, data TEXT NOT NULL, key TEXT, PRIMARY KEY (task, id)
     ) STRICT;
     CREATE TABLE pools (
-        pool TEXT PRIMARY KEY, task TEXT NOT NULL, problem TEXT NOT NULL, engine TEXT NOT NULL, fingerprint TEXT NOT NULL,
-        prompt TEXT NOT NULL, prefix TEXT NOT NULL
+        pool TEXT PRIMARY KEY, task TEXT NOT NULL, problem TEXT NOT NULL, engine TEXT NOT NULL,
+        fingerprint TEXT NOT NULL, prompt TEXT NOT NULL, prefix TEXT NOT NULL
     ) STRICT;
     CREATE INDEX pools_by_problem ON pools (task, problem);
     CREATE TABLE samples (

@@ -63,7 +63,6 @@ class Store:
             self._db.execute("PRAGMA synchronous = NORMAL")  # survives a killed process; a power cut may cost the tail
             migrate(self._db, self.path)
         self._known_pools = {row["pool"] for row in self._query("SELECT pool FROM pools")}
-        self._open_reservations: dict[int, SampleKey] = {}
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -93,7 +92,7 @@ class Store:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def settle(self, reservation: int, key: SampleKey, sample: Sample | None, cause: Cause, charge: Charge) -> None:
+    def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:
         """Close a reservation with what it cost, and store its sample."""
         with self._transaction():
             self._settle(reservation, cause, charge)
@@ -162,7 +161,8 @@ class Store:
     def ledger(self) -> Ledger:
         """What was bought so far, open reservations included as uncertain."""
         found = self._query(
-            """SELECT engine, COALESCE(cause, 'uncertain') AS cause, COALESCE(settlements.charge, reservations.charge) AS charge
+            """SELECT engine, COALESCE(cause, 'uncertain') AS cause,
+                   COALESCE(settlements.charge, reservations.charge) AS charge
                FROM reservations LEFT JOIN settlements ON reservation = id"""
         )
         ledger: Ledger = {}
