@@ -1,8 +1,9 @@
-"""Interval over problems: a cluster bootstrap with two pseudo-problems, which keep small samples honest.
+"""Intervals over problems: a cluster bootstrap with two pseudo-problems, which keep small samples honest.
 
 Plain resampling of few problems cannot see the failure (or success) that did not happen: at a nominal 95 % it covers
 55–79 % for 16–30 problems with mean .05 or .95. Two added problems, one at each extreme, repair that; the point
-estimate stays the plain figure. All intervals here are one thing: a ratio of sums over resampled problems.
+estimate stays the plain figure. A resample draws P of the P + 2. All intervals here are one thing: a ratio of sums
+over resampled problems.
 """
 
 from functools import lru_cache
@@ -13,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from perpend.stats.arrays import Floats, matched
 from perpend.stats.intervals import Interval
 
-OPPOSITE = ((0.0, 1.0), (1.0, 0.0))
-"""Paired pseudo-problems: (first strategy's score, second's)."""
+ONE_EACH = np.array([[0.0], [1.0]])
+"""The pseudo-problems' scores: one failure, one success."""
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
@@ -26,15 +27,27 @@ def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 1000, see
         ValueError: for values outside [0, 1], NaN, or no problem.
     """
     columns = _columns(values)
-    if not ((columns >= 0) & (columns <= 1)).all():
-        raise ValueError("mean_interval is for per-problem values in [0, 1], which its pseudo-problems span.")
-    return _as_given(values, weighted_mean_intervals(columns, np.ones((len(columns), 1)), level, draws, seed))
+    return _as_given(values, weighted_mean_interval(columns, np.ones((len(columns), 1)), level, draws, seed))
+
+
+def weighted_mean_interval(
+    values: Floats, weights: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> Interval:
+    """As `mean_interval`, of Σ weights·values / Σ weights: `values` [P, N] in [0, 1], `weights` [P, 1] positive.
+
+    The pseudo-problems weigh as much as an average problem.
+    """
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("per-problem values must lie in [0, 1], which the pseudo-problems span.")
+    average = np.full((2, 1), weights.mean())
+    ratios = _resampled_ratios(_add(weights * values, average * ONE_EACH), np.vstack([weights, average]), draws, seed)
+    return _percentiles((weights * values).sum(axis=0) / weights.sum(), ratios, level, len(values))
 
 
 def paired_interval(differences: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
     """The mean difference of two strategies on the same problems: per-problem `differences` in [−1, 1], [P] or [P, N].
 
-    Pseudo-problems +1 and −1 of weight ½ each join the resampling.
+    Pseudo-problems +1 and −1 of weight ½ join the resampling: each is drawn half as often as a problem.
 
     Raises:
         ValueError: for differences outside [−1, 1], NaN, or no problem.
@@ -42,9 +55,7 @@ def paired_interval(differences: ArrayLike, level: float = 0.95, draws: int = 10
     columns = _columns(differences)
     if not (np.abs(columns) <= 1).all():
         raise ValueError("paired_interval is for differences in [−1, 1], which its pseudo-problems span.")
-    pseudo = np.broadcast_to([[0.5], [-0.5]], (2, columns.shape[1]))
-    weight = np.vstack([np.ones((len(columns), 1)), [[0.5], [0.5]]])
-    ratios = resampled_ratios(np.vstack([columns, pseudo]), weight, draws, seed)
+    ratios = _resampled_ratios(_add(columns, 2 * ONE_EACH - 1), np.ones((len(columns) + 2, 1)), draws, seed, weight=0.5)
     return _as_given(differences, _percentiles(columns.mean(axis=0), ratios, level, len(columns)))
 
 
@@ -54,92 +65,94 @@ def cost_per_correct(
     """Σ cost / Σ correct over problems, in the unit of `cost` per correct answer; both [P] or both [P, N].
 
     Correct answers per unit of cost are bootstrapped (the pseudo-problems score 0 and 1 at the mean cost), then
-    inverted. Where no answer is correct, estimate and upper end are unbounded: None for [P], inf for
-    [P, N].
+    inverted. Where no answer is correct, estimate and upper end are unbounded: None for [P], inf for [P, N].
 
     Raises:
-        ValueError: when shapes differ, correct leaves [0, 1], or the costs are negative or all zero.
+        ValueError: when shapes differ, correct leaves [0, 1], or a cost is not positive.
     """
     right, spent = _columns(correct), _costs(cost, correct)
-    pseudo = np.broadcast_to([[0.0], [1.0]], (2, right.shape[1]))
-    mean_cost = np.broadcast_to(spent.mean(axis=0), pseudo.shape)
-    rates = resampled_ratios(np.vstack([right, pseudo]), np.vstack([spent, mean_cost]), draws, seed)
+    rates = _rates(right, spent, ONE_EACH, draws, seed)
     rate = _percentiles(right.sum(axis=0) / spent.sum(axis=0), rates, level, len(right))
-    with np.errstate(divide="ignore"):
-        inverted = Interval(1 / rate.estimate, 1 / rate.high, 1 / rate.low, rate.n)
-    return _as_given(correct, inverted)
+    return _as_given(correct, _inverse(rate))
 
 
 def paired_cost_per_correct(
-    correct: tuple[ArrayLike, ArrayLike],
-    cost: tuple[ArrayLike, ArrayLike],
+    first: tuple[ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike],
     level: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """How many times the second strategy's cost per correct answer the first one's is, on the same problems.
+    """The first strategy's cost per correct answer as a multiple of the second's, on the same problems.
 
     Args:
-        correct: per-problem correctness [P] of the first and of the second strategy, in [0, 1].
-        cost: their costs [P], in one unit.
-        level, draws, seed: as elsewhere.
+        first: its correctness [P] in [0, 1] and its cost [P]; or both [P, N].
+        second: the same of the other strategy, in the same unit of cost.
+        level: of the interval.
+        draws: number of resamples.
+        seed: of the resamples.
 
     Returns:
-        The ratio, below 1 where the first is cheaper; None where the first (in a resample: too often) has no correct
-        answer. Two pseudo-problems of weight ½, on each of which one strategy alone is right, carry the mean costs.
+        The ratio, below 1 where the first is cheaper; unbounded (as in `cost_per_correct`) where the first has no
+        correct answer. On the two pseudo-problems, of weight ½, one strategy alone is right; both carry their mean
+        cost. A resample in which neither is right leaves the ratio open: half of it counts toward each end.
 
     Raises:
         ValueError: as `cost_per_correct`.
     """
-    efficiency = []
-    estimates = []
-    for side in (0, 1):
-        right, spent = _columns(correct[side]), _costs(cost[side], correct[side])
-        pseudo_right = np.array(OPPOSITE)[side][:, None] / 2
-        pseudo_spent = np.full((2, 1), spent.mean() / 2)
-        pairs = (np.vstack([right, pseudo_right]), np.vstack([spent, pseudo_spent]))
-        efficiency.append(resampled_ratios(*pairs, draws, seed))
-        estimates.append(right.sum(axis=0) / spent.sum(axis=0))
-    if efficiency[0].shape != efficiency[1].shape or len(_columns(correct[0])) != len(_columns(correct[1])):
-        raise ValueError("the two strategies must be measured on the same problems.")
+    matched(second[0], "the second strategy's correctness", np.shape(first[0]))
+    right, spent = zip(*((_columns(each[0]), _costs(each[1], each[0])) for each in (first, second)), strict=True)
+    pseudo = ONE_EACH, 1 - ONE_EACH
+    rates = [_rates(*side, draws, seed, weight=0.5) for side in zip(right, spent, pseudo, strict=True)]
+    plain = [r.sum(axis=0) / s.sum(axis=0) for r, s in zip(right, spent, strict=True)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio, ratios = estimates[0] / estimates[1], efficiency[0] / efficiency[1]
-        band = _percentiles(ratio, np.nan_to_num(ratios, nan=0.0, posinf=np.finfo(float).max), level, len(right))
-        return Interval(1 / band.estimate, 1 / band.high, 1 / band.low, band.n)[0]
+        ratios, estimate = rates[0] / rates[1], plain[0] / plain[1]
+    open_ends = np.vstack([np.nan_to_num(ratios, nan=end, posinf=np.inf) for end in (0.0, np.inf)])
+    return _as_given(first[0], _inverse(_percentiles(estimate, open_ends, level, len(right[0]))))
 
 
-def weighted_mean_intervals(
-    totals: Floats, weights: Floats, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> Interval:
-    """Σ totals / Σ weights with pseudo-problems 0 and 1 of weight one: `totals` [P, N], `weights` [P, 1] above 0.
+def _rates(right: Floats, spent: Floats, pseudo: Floats, draws: int, seed: int, weight: float = 1.0) -> Floats:
+    """[draws, N] correct answers per unit of cost, where pseudo-problems cost the mean."""
+    mean_cost = np.broadcast_to(spent.mean(axis=0), (2, spent.shape[1]))
+    return _resampled_ratios(_add(right, pseudo), np.vstack([spent, mean_cost]), draws, seed, weight)
 
-    Each total is a problem's value in [0, 1] times its weight.
+
+def _resampled_ratios(numerators: Floats, denominators: Floats, draws: int, seed: int, weight: float = 1.0) -> Floats:
+    """Σ numerators / Σ denominators over P problems drawn with replacement from the P + 2 rows: [draws, N].
+
+    The last two rows are the pseudo-problems, each drawn `weight` times as often as a problem.
     """
-    pseudo = np.broadcast_to([[0.0], [1.0]], (2, totals.shape[1]))
-    ratios = resampled_ratios(np.vstack([totals, pseudo]), np.vstack([weights, np.ones((2, 1))]), draws, seed)
-    return _percentiles(totals.sum(axis=0) / weights.sum(axis=0), ratios, level, len(totals))
-
-
-def resampled_ratios(numerators: Floats, denominators: Floats, draws: int, seed: int) -> Floats:
-    """Σ numerators / Σ denominators over problems drawn with replacement: [P, N] each → [draws, N]."""
-    times_drawn = _times_drawn(len(numerators), draws, seed)
+    times_drawn = _times_drawn(len(numerators) - 2, weight, draws, seed)
     return np.asarray((times_drawn @ numerators) / (times_drawn @ denominators))
 
 
 @lru_cache(maxsize=8)
-def _times_drawn(problems: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """[draws, problems] how often each problem occurs in each resample; the same for every figure of a study."""
-    counts = np.random.default_rng(seed).multinomial(problems, np.full(problems, 1 / problems), size=draws)
-    weights = counts.astype(np.float64)
-    weights.flags.writeable = False
-    return weights
+def _times_drawn(problems: int, weight: float, draws: int, seed: int) -> NDArray[np.float64]:
+    """[draws, P + 2] how often each problem occurs in each resample; the same for every figure of a study."""
+    chances = np.append(np.ones(problems), [weight, weight]) / (problems + 2 * weight)
+    times = np.random.default_rng(seed).multinomial(problems, chances, size=draws).astype(np.float64)
+    times.flags.writeable = False
+    return times
 
 
 def _percentiles(estimate: Floats, resampled: Floats, level: float, n: int) -> Interval:
+    """The central `level` of the resampled figures, stretched to hold the estimate."""
     if not 0 < level < 1:
         raise ValueError("level is a probability, such as .95.")
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    tail = (1 - level) / 2
+    low = np.quantile(resampled, tail, axis=0, method="lower")
+    high = np.quantile(resampled, 1 - tail, axis=0, method="higher")
     return Interval(estimate, np.fmin(low, estimate), np.fmax(high, estimate), n)
+
+
+def _inverse(rate: Interval) -> Interval:
+    with np.errstate(divide="ignore"):
+        return Interval(1 / rate.estimate, 1 / rate.high, 1 / rate.low, rate.n)
+
+
+def _add(columns: Floats, pseudo: Floats) -> Floats:
+    """`columns` [P, N] with the two pseudo-problems below, alike for all N."""
+    return np.vstack([columns, np.broadcast_to(pseudo, (2, columns.shape[1]))])
 
 
 def _columns(values: ArrayLike) -> Floats:
@@ -154,8 +167,8 @@ def _costs(cost: ArrayLike, correct: ArrayLike) -> Floats:
     spent = matched(cost, "cost", np.shape(correct)).reshape(right.shape)
     if not ((right >= 0) & (right <= 1)).all():
         raise ValueError("correct must lie in [0, 1].")
-    if not ((spent >= 0).all() and (spent.sum(axis=0) > 0).all()):
-        raise ValueError("costs must not be negative, nor all be zero.")
+    if not (spent > 0).all():
+        raise ValueError("every problem's cost must be positive.")
     return spent
 
 

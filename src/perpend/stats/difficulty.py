@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perpend.stats.arrays import Floats, matrix
-from perpend.stats.bootstrap import weighted_mean_intervals
+from perpend.stats.bootstrap import weighted_mean_interval
 from perpend.stats.intervals import Interval
 from perpend.stats.orders import permutations
 
@@ -60,7 +60,7 @@ class DifficultyBins:
         if not present.any():
             return None
         total = inside[0] * values[0] + inside[1] * values[1]
-        return weighted_mean_intervals(total[present], weight[present], level=level, seed=seed)
+        return weighted_mean_interval(total[present] / weight[present], weight[present], level=level, seed=seed)
 
 
 def difficulty_bins(correct: ArrayLike, seed: int, bins: int = 5) -> DifficultyBins:

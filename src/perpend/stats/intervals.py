@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from perpend.stats.arrays import matched
 
-
 Figure: TypeAlias = Any
 """A float (None where unbounded) for one figure; `Floats` [N] (inf or NaN where unbounded) for a curve."""
 
@@ -31,7 +30,8 @@ class Interval:
         return len(self.estimate)
 
     def __getitem__(self, index: int) -> "Interval":
-        return Interval(*(_finite(part[index]) for part in (self.estimate, self.low, self.high)), self.n)
+        estimate, low, high = (_finite(part[index]) for part in (self.estimate, self.low, self.high))
+        return Interval(estimate, low, high, self.n)
 
 
 def mover(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
