@@ -49,7 +49,7 @@ def extract_final_answer(text: str) -> str | None:
     r"""The final answer of a completion: the last `\boxed{}`, else what follows the last `####`, else the last
     "answer is", else the last number, else the last line that is not empty; None where there is none.
     """
-    marked = _marked_answer(text)
+    marked = marked_answer(text)
     if marked is not None:
         return marked
     number = _last_number(text)
@@ -61,7 +61,7 @@ def extract_final_answer(text: str) -> str | None:
 
 def final_number(text: str) -> str | None:
     """The final answer of a completion where it must be a number, in its canonical form; None where there is none."""
-    marked = _marked_answer(text)
+    marked = marked_answer(text)
     if marked is None:
         found = _last_number(text)
     else:
@@ -101,7 +101,8 @@ def normalize(answer: str) -> str:
     return text if len(text) > LONGEST else _settled(text, depth=3)
 
 
-def _marked_answer(text: str) -> str | None:
+def marked_answer(text: str) -> str | None:
+    r"""What a completion says is its answer: in `\boxed{}`, after `####` or after "answer is"; None where it does not."""
     boxed = _last_boxed(text)
     if boxed is not None:
         return boxed.strip() or None
