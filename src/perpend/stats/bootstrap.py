@@ -16,6 +16,8 @@ from perpend.stats.intervals import Interval
 
 ONE_EACH = np.array([[0.0], [1.0]])
 """The pseudo-problems' scores: one failure, one success."""
+ROUNDING = 1e-9
+"""How far a caller's arithmetic may leave the range of the values."""
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95, draws: int = 1000, seed: int = 0) -> Interval:
@@ -37,7 +39,7 @@ def weighted_mean_interval(
 
     The pseudo-problems weigh as much as an average problem.
     """
-    if not ((values >= 0) & (values <= 1)).all():
+    if not ((values >= -ROUNDING) & (values <= 1 + ROUNDING)).all():
         raise ValueError("per-problem values must lie in [0, 1], which the pseudo-problems span.")
     average = np.full((2, 1), weights.mean())
     ratios = _resampled_ratios(_add(weights * values, average * ONE_EACH), np.vstack([weights, average]), draws, seed)
@@ -53,7 +55,7 @@ def paired_interval(differences: ArrayLike, level: float = 0.95, draws: int = 10
         ValueError: for differences outside [−1, 1], NaN, or no problem.
     """
     columns = _columns(differences)
-    if not (np.abs(columns) <= 1).all():
+    if not (np.abs(columns) <= 1 + ROUNDING).all():
         raise ValueError("paired_interval is for differences in [−1, 1], which its pseudo-problems span.")
     ratios = _resampled_ratios(_add(columns, 2 * ONE_EACH - 1), np.ones((len(columns) + 2, 1)), draws, seed, weight=0.5)
     return _as_given(differences, _percentiles(columns.mean(axis=0), ratios, level, len(columns)))
@@ -165,7 +167,7 @@ def _columns(values: ArrayLike) -> Floats:
 def _costs(cost: ArrayLike, correct: ArrayLike) -> Floats:
     right = _columns(correct)
     spent = matched(cost, "cost", np.shape(correct)).reshape(right.shape)
-    if not ((right >= 0) & (right <= 1)).all():
+    if not ((right >= -ROUNDING) & (right <= 1 + ROUNDING)).all():
         raise ValueError("correct must lie in [0, 1].")
     if not (spent > 0).all():
         raise ValueError("every problem's cost must be positive.")

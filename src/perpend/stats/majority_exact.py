@@ -41,7 +41,7 @@ def majority_of_counts(counts: Sequence[int], credits: Sequence[float], abstaine
             won[: len(product)] += product
     if ranked and ranked[0][1]:
         won += ranked[0][1] * _won_alone(ranked[0][0], contested, samples)
-    return np.asarray((won / _binomials(samples))[1:])
+    return np.clip((won / _binomials(samples))[1:], 0.0, 1.0)
 
 
 def _won_with(votes: int, rivals: Sequence[tuple[int, float]], samples: int) -> Floats:

@@ -51,7 +51,7 @@ def _expectation_of_top(ranked: Floats) -> Floats:
     curve = np.zeros_like(ranked)
     for first, chances in _chance_to_be_top(ranked.shape[1]):
         curve += ranked[:, first : first + len(chances)] @ chances
-    return curve
+    return np.clip(curve, ranked.min(axis=1, keepdims=True), ranked.max(axis=1, keepdims=True))
 
 
 def _chance_to_be_top(samples: int) -> Iterator[tuple[int, Floats]]:
