@@ -41,7 +41,7 @@ class Arithmetic:
         """The prompt. Raises ConfigError for an unknown style."""
         check_style(style, self.styles)
         question = problem.data["question"]
-        return few_shot(self.name, question, max_tokens=24) if style == "few-shot" else chat(self.name, question)
+        return few_shot(self.name, question, max_tokens=32) if style == "few-shot" else chat(self.name, question)
 
     def extract(self, text: str) -> str | None:
         """The final number."""
@@ -51,7 +51,7 @@ class Arithmetic:
         """The number in its shortest form."""
         return canonical_number(answer)
 
-    def check(self, problem: Problem, answer: str) -> bool | None:
+    def check(self, problem: Problem, answer: str) -> bool | None:  # noqa: ARG002
         """None: it cannot tell without the key."""
         return None
 

@@ -54,7 +54,8 @@ def normal_form(tree: ast.expr) -> str:
         return str(tree.value)
     sign = _sign(tree)
     first, second = ("+", "-") if sign in "+-" else ("*", "/")
-    joined, undone = [], []
+    joined: list[str] = []
+    undone: list[str] = []
     for part, inverse in _operands(tree, first, second, inverse=False):
         text = normal_form(part)
         grouped = f"({text})" if first == "*" and _sign(part) in ("+", "-") else text

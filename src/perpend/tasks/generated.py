@@ -20,7 +20,7 @@ class Made(NamedTuple):
 
     question: str
     key: str | None
-    extra: Mapping[str, Any] = {}  # noqa: RUF012 (never written to)
+    extra: Mapping[str, Any] = {}
 
 
 Maker: TypeAlias = Callable[[random.Random, int], Made]
@@ -29,6 +29,8 @@ Maker: TypeAlias = Callable[[random.Random, int], Made]
 
 class Stream:
     """A seeded sequence of distinct problems: a longer one starts with the shorter one.
+
+    Where the difficulty is mixed and a level is exhausted, the next harder one stands in.
 
     Args:
         task: its name.
@@ -77,15 +79,23 @@ class Stream:
         return list(self._problems)
 
     def _next(self, number: int, seen: set[str]) -> Problem:
-        level = self._levels[number % len(self._levels)]
         rng = random.Random(f"{self._prefix}-{number}")
+        wanted = self._levels[number % len(self._levels)]
+        for level in sorted(level for level in set(self._levels) if level >= wanted):
+            made = self._new(rng, level, seen)
+            if made is not None:
+                data = {"question": made.question, "difficulty": level, **made.extra}
+                return Problem(f"{self._prefix}-{number:04d}", self._task, data, made.key)
+        raise TaskError(
+            f"Task {self._task} has no more than {number} different problems of difficulty {wanted}.",
+            f"Ask for at most {number}, or for a higher or mixed difficulty.",
+        )
+
+    def _new(self, rng: random.Random, level: int, seen: set[str]) -> Made | None:
+        """A problem that was not there before; None where the level seems to have no other."""
         for _ in range(TRIES):
             made = self._make(rng, level)
             if made.question not in seen:
                 seen.add(made.question)
-                data = {"question": made.question, "difficulty": level, **made.extra}
-                return Problem(f"{self._prefix}-{number:04d}", self._task, data, made.key)
-        raise TaskError(
-            f"Task {self._task} has no more than {number} different problems of difficulty {level}.",
-            f"Ask for at most {number}, or for a higher or mixed difficulty.",
-        )
+                return made
+        return None

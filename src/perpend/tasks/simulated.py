@@ -50,6 +50,6 @@ class Simulated:
         """The number in its shortest form."""
         return canonical_number(answer)
 
-    def check(self, problem: Problem, answer: str) -> bool | None:
+    def check(self, problem: Problem, answer: str) -> bool | None:  # noqa: ARG002
         """None: it cannot tell without the key."""
         return None

@@ -21,12 +21,12 @@ class Check:
         if not task.deployable_check:
             raise ConfigError(
                 f"Task {task.name} cannot check an answer without its key, so verifier check does not apply.",
-                "Use another verifier (logprob, file.py:function), or a task that can: countdown, or one with a checker.",
+                "Use another verifier (logprob, file.py:function), or a task with a checker of its own.",
             )
         self._task = task
         self.fingerprint = digest([self.name, task.name, task.fingerprint])
 
-    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:
+    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:  # noqa: ARG002
         """One score a sample, in order. Raises VerifierError where the check cannot tell."""
         keyless = problem.without_key()
         return [Score(float(self._accepts(keyless, sample.answer))) for sample in samples]

@@ -17,7 +17,7 @@ class Exact:
         self._task = task
         self.fingerprint = digest([self.name, task.name, task.fingerprint])
 
-    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:
+    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:  # noqa: ARG002
         """One score a sample, in order. Raises VerifierError for a problem without a key."""
         key = self._task.canonical(required_key(problem, self.name))
         return [Score(float(key is not None and self._form(sample) == key)) for sample in samples]

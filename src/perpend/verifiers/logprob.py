@@ -17,7 +17,7 @@ class Logprob:
     def __init__(self) -> None:
         self.fingerprint = digest([self.name, "mean over completion tokens"])
 
-    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:
+    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:  # noqa: ARG002
         """One score a sample, in order."""
         return [Score(mean_logprob(sample)) for sample in samples]
 

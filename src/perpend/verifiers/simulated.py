@@ -20,7 +20,7 @@ class Simulated:
     def __init__(self) -> None:
         self.fingerprint = digest([self.name, "N(separation * correct, 1)"])
 
-    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:
+    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:  # noqa: ARG002
         """One score a sample, in order. Raises ConfigError for a problem without a simulated law."""
         law = law_of(problem.id)
         return [Score(law.score(s.key or s.answer, derive_seed(problem.id, s.pool, s.index))) for s in samples]
