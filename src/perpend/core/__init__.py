@@ -19,7 +19,7 @@ from perpend.core.errors import (
 from perpend.core.pool import GREEDY, SAMPLED, Bools, Draw, Floats, Ints, Orders, Outcomes, Pool, Pools, Spend
 from perpend.core.problem import Problem
 from perpend.core.prompt import Message, Prompt, Request, derive_seed, digest
-from perpend.core.protocols import Caps, DrawnFrom, Engine, Recorder, SampleKey, Strategy, Task, Verifier
+from perpend.core.protocols import Caps, DrawnFrom, Engine, Recorder, SampleKey, Strategy, Task, Tunable, Verifier
 from perpend.core.recorder import MemoryRecorder
 from perpend.core.registry import Call, Registry, parse_call, split_top_level
 from perpend.core.result import Certificate, Result, Score, StopReason
@@ -80,6 +80,7 @@ __all__ = [
     "Task",
     "TaskError",
     "Token",
+    "Tunable",
     "Usage",
     "Verifier",
     "VerifierError",

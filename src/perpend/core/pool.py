@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from perpend.core.prompt import Prompt
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,6 +28,10 @@ class Draw:
     engine: str | None = None
     temperature: float | None = None
     n: int | None = None
+
+    def of(self, prompt: Prompt) -> Prompt:
+        """A task's prompt as this draw samples from it."""
+        return prompt if self.temperature is None else replace(prompt, temperature=self.temperature)
 
 
 GREEDY = Draw(temperature=0.0, n=1)
@@ -47,6 +53,7 @@ class Pool:
         seconds: working time of each sample.
         device_seconds: each sample's share of the engine's time, NaN where unknown.
         mask: where a sample exists.
+        probabilities: by verifier name, for those that give calibrated ones; NaN where they gave none.
     """
 
     engine: str
@@ -59,6 +66,7 @@ class Pool:
     seconds: Floats
     device_seconds: Floats
     mask: Bools
+    probabilities: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -79,6 +87,7 @@ class Pool:
             self.seconds[which],
             self.device_seconds[which],
             self.mask[which],
+            {name: probability[which] for name, probability in self.probabilities.items()},
         )
 
 

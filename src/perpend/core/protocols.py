@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from perpend.core.charge import Cause, Charge, ModelShape
 from perpend.core.pool import Draw, Orders, Outcomes, Pools
@@ -134,8 +134,13 @@ class Strategy(Protocol):
     """A way to spend samples: a frozen dataclass and one async function."""
 
     name: ClassVar[str]
-    n: int
-    """The most samples that it draws."""
+    oracle: ClassVar[bool]
+    """It needs the key: a ceiling, never something to deploy."""
+
+    @property
+    def n(self) -> int:
+        """The most samples that it draws."""
+        ...
 
     @property
     def verifier(self) -> str | None:
@@ -153,6 +158,15 @@ class Strategy(Protocol):
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """What it would have done on every problem of the pools, for every N at once."""
+        ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """A strategy with a setting that a study chooses by cross-fitting."""
+
+    def grid(self) -> tuple[Strategy, ...]:
+        """The settings to choose from; only itself where the user has chosen."""
         ...
 
 

@@ -1,6 +1,9 @@
 """Ways to spend samples. A new strategy is one file here and one line below."""
 
 from perpend.core import Registry, Strategy
+from perpend.strategies.naming import describe
+
+__all__ = ["STRATEGIES", "describe"]
 
 STRATEGIES: Registry[Strategy] = Registry(
     "strategy",

@@ -1,0 +1,55 @@
+"""Self-consistency: the most frequent answer."""
+
+# ruff: noqa: ARG002 (the signatures are the protocol's)
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from perpend.core import SAMPLED, Draw, Floats, Ints, Orders, Outcomes, Pools, Problem, Result, Run
+from perpend.stats import majority_curve, vote_winners
+from perpend.strategies.fixed import draw, fixed_outcomes, ragged, refuse_no_samples
+from perpend.strategies.votes import Tally, credit_over_orders
+
+MOST_EXACT = 256
+"""Samples a problem up to which the curve is exact; above, it is estimated over the orders (METHODS.md)."""
+
+
+@dataclass(frozen=True)
+class Majority:
+    """Draw n samples and return the answer that most of them give (Wang et al., arXiv 2203.11171).
+
+    A tie goes to the answer seen first; a sample without an answer does not vote.
+    """
+
+    name: ClassVar[str] = "majority"
+    oracle: ClassVar[bool] = False
+    draws: ClassVar[tuple[Draw, ...]] = (SAMPLED,)
+    verifier: ClassVar[None] = None
+
+    n: int = 16
+
+    def __post_init__(self) -> None:
+        refuse_no_samples(self.n)
+
+    async def __call__(self, problem: Problem, run: Run) -> Result:
+        """Vote over n samples."""
+        tally = Tally()
+        for sample in await draw(run, self.n):
+            tally.add(sample)
+        return run.result(tally.leader)
+
+    def offline(self, pools: Pools, orders: Orders) -> Outcomes:
+        """maj@N for every N: exact, with 1/(t+1) credit for a tie with t others."""
+        pool = pools.only
+        if pool.samples > MOST_EXACT:
+            return fixed_outcomes(pool, *credit_over_orders(pool, orders.of(SAMPLED), None, _most_votes))
+        return fixed_outcomes(pool, ragged(_exact, pool.mask, pool.keys, pool.correct))
+
+
+def _exact(keys: Ints, correct: Floats) -> Floats:
+    return majority_curve(keys, correct).values
+
+
+def _most_votes(keys: Ints, values: Floats, probabilities: Floats) -> Ints:  # noqa: ARG001 (unweighted)
+    return vote_winners(keys).astype(keys.dtype)
