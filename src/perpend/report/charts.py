@@ -1,0 +1,169 @@
+"""The charts' Vega-Lite specifications. Data comes later, by name: one specification serves every task.
+
+Colours are CSS variables, so that charts follow light, dark and paper without being drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+
+from perpend.report.series import Series
+
+Spec = dict[str, Any]
+INK, FAINT, LINE = "var(--ink)", "var(--faint)", "var(--ink-2)"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A kind of compute that accuracy may be drawn against."""
+
+    field: str
+    label: str
+    title: str
+
+
+COMPUTE: Final = (
+    Axis("tokens", "Tokens", "tokens a question (log scale)"),
+    Axis("flops", "FLOPs", "FLOPs a question (log scale)"),
+    Axis("latency_seconds", "Latency", "seconds to the answer, at the study's concurrency (log scale)"),
+    Axis("usd", "Dollars", "US dollars a question (log scale)"),
+)
+COST: Final = (
+    Axis("tokens", "Tokens", "tokens per correct answer (log scale)"),
+    Axis("usd", "Dollars", "US dollars per correct answer (log scale)"),
+    Axis("device_seconds", "Engine time", "seconds of engine time per correct answer (log scale)"),
+)
+
+
+def specifications(series: Sequence[Series]) -> dict[str, Spec]:
+    """All of them, by name."""
+    found = {f"accuracy-{axis.field}": accuracy(axis, series) for axis in COMPUTE}
+    found |= {f"cost-{axis.field}": cost(axis, series) for axis in COST}
+    found |= {"frontier": frontier(series), "gaps": gaps(), "difficulty": difficulty(series)}
+    return {name: _finish(chart) for name, chart in found.items()}
+
+
+def accuracy(axis: Axis, series: Sequence[Series]) -> alt.LayerChart:
+    """Accuracy against compute: a line, its points and a band for every series."""
+    base = alt.Chart().transform_filter(f"isValid(datum.{axis.field}) && datum.{axis.field} > 0")
+    x = _log(axis)
+    ends = {"y": _share("low"), "y2": alt.Y2("high"), "x": x}
+    line = base.mark_line(strokeWidth=2).encode(x=x, y=_share("accuracy"), color=_colour(series), order="n:Q")
+    return alt.layer(
+        base.mark_area(opacity=0.11).encode(color=_colour(series), **ends),
+        base.transform_filter("datum.single").mark_rule(strokeWidth=1.5).encode(color=_colour(series), **ends),
+        line.encode(strokeDash=alt.condition("datum.oracle", alt.value([6, 4]), alt.value([1, 0]))),
+        _points(base, series).encode(x=x, y=_share("accuracy"), tooltip=_tooltip(axis)),
+    )
+
+
+def frontier(series: Sequence[Series]) -> alt.LayerChart:
+    """Every deployable point; those that no other dominates are coloured and joined."""
+    axis = COMPUTE[0]
+    base = alt.Chart().transform_filter("datum.tokens > 0")
+    best = base.transform_filter("datum.frontier")
+    x, y = _log(axis), _share("accuracy")
+    return alt.layer(
+        best.mark_line(interpolate="step-after", strokeWidth=1.5, color=LINE).encode(x=x, y=y),
+        best.mark_rule(opacity=0.55).encode(x=x, y=_share("low"), y2=alt.Y2("high"), color=_colour(series)),
+        _points(base.transform_filter("!datum.frontier"), series, FAINT).encode(x=x, y=y, tooltip=_tooltip(axis)),
+        _points(best, series, size=110).encode(x=x, y=y, tooltip=_tooltip(axis)),
+        best.mark_text(align="left", dx=9, dy=11, color=INK, fontSize=11).encode(x=x, y=y, text="label:N"),
+    )
+
+
+def cost(axis: Axis, series: Sequence[Series]) -> alt.LayerChart:
+    """What a correct answer costs, by N; an interval without upper bound ends in an arrow."""
+    base = alt.Chart()
+    x = alt.X("n:O").title("samples a question, N").axis(labelAngle=0)
+    y = alt.Y("cost:Q").scale(type="log", nice=True).title(axis.title).axis(format="~s", tickCount=5)
+    offset = alt.XOffset("s:N")
+    side = base.encode(x=x, xOffset=offset, color=_colour(series))
+    return alt.layer(
+        side.mark_rule(strokeWidth=1.5).encode(y=y, y2=alt.Y2("low")),
+        side.mark_rule(strokeWidth=1.5).encode(y=alt.Y("high:Q"), y2=alt.Y2("cost")),
+        side.mark_point(shape="triangle-up", size=45, filled=False).encode(
+            y="high:Q", opacity=alt.condition("datum.open", alt.value(1), alt.value(0))
+        ),
+        _points(base, series).encode(
+            x=x, xOffset=offset, y=y, tooltip=[_name(), _n(), alt.Tooltip("text:N", title=axis.title.split(" (")[0])]
+        ),
+    )
+
+
+def gaps() -> alt.LayerChart:
+    """A bar a strategy: right, lost in selection, and never drawn."""
+    base = alt.Chart()
+    y = alt.Y("s:N").sort(alt.SortField("order")).axis(None).scale(paddingInner=0.55, paddingOuter=0.45)
+    x = alt.X("start:Q").scale(domain=[0, 1]).title("share of the problems").axis(format=".0%", grid=False)
+    parts = ["right", "selection", "coverage"]
+    fill = alt.Color("part:N").scale(domain=parts, range=[f"var(--{p})" for p in parts]).legend(None)
+    tip = [_name(), _n(), alt.Tooltip("what:N", title="part"), alt.Tooltip("text:N", title="share")]
+    bars = base.mark_bar(height=20, stroke="var(--surface)").encode(x=x, x2="end:Q", y=y, color=fill, tooltip=tip)
+    inside = base.transform_filter("datum.end - datum.start > 0.09").transform_calculate(
+        middle="(datum.start + datum.end) / 2"
+    )
+    first = base.transform_filter("datum.part === 'right'")
+    return alt.layer(
+        bars,
+        first.mark_rule(strokeWidth=2, color=INK).encode(x="edge_low:Q", x2="edge_high:Q", y=y),
+        inside.mark_text(fontSize=11, color="var(--on-part)").encode(x="middle:Q", y=y, text="short:N"),
+        first.mark_text(align="left", dy=-19, color=INK, limit=330).encode(x=alt.datum(0), y=y, text="name:N"),
+    )
+
+
+def difficulty(series: Sequence[Series]) -> alt.LayerChart:
+    """Accuracy in bins of similar problems."""
+    x = (
+        alt.X("bin:N").sort(alt.SortField("order")).title(None)
+        .axis(labelAngle=0, labelExpr="split(datum.label, '|')", labelLimit=130, labelOverlap=False)
+    )  # fmt: skip
+    offset = alt.XOffset("s:N")
+    base = alt.Chart()
+    rule = base.mark_rule(strokeWidth=1.5).encode(
+        x=x, xOffset=offset, y=_share("low"), y2=alt.Y2("high"), color=_colour(series)
+    )
+    tip = [_name(), alt.Tooltip("bin_label:N", title="bin"), alt.Tooltip("text:N", title="accuracy")]
+    return alt.layer(rule, _points(base, series).encode(x=x, xOffset=offset, y=_share("accuracy"), tooltip=tip))
+
+
+def _points(base: alt.Chart, series: Sequence[Series], colour: str | None = None, size: int = 70) -> alt.Chart:
+    symbols = alt.Shape("s:N").scale(domain=[s.id for s in series], range=[s.symbol for s in series]).legend(None)
+    if colour:
+        return base.mark_point(filled=True, size=size, opacity=0.75, color=colour).encode(shape=symbols)
+    return base.mark_point(filled=True, size=size, opacity=1).encode(shape=symbols, color=_colour(series))
+
+
+def _colour(series: Sequence[Series]) -> alt.Color:
+    return alt.Color("s:N").scale(domain=[s.id for s in series], range=[s.colour for s in series]).legend(None)
+
+
+def _share(field: str) -> alt.Y:
+    return alt.Y(f"{field}:Q").scale(zero=False, nice=True).title("accuracy").axis(format=".0%", tickCount=6)
+
+
+def _log(axis: Axis) -> alt.X:
+    return alt.X(f"{axis.field}:Q").scale(type="log", nice=False, padding=18).title(axis.title).axis(format="~s", tickCount=6)
+
+
+def _name() -> alt.Tooltip:
+    return alt.Tooltip("name:N", title="strategy")
+
+
+def _n() -> alt.Tooltip:
+    return alt.Tooltip("n:O", title="N")
+
+
+def _tooltip(axis: Axis) -> list[alt.Tooltip]:
+    return [_name(), _n(), alt.Tooltip("text:N", title="accuracy"), alt.Tooltip(f"{axis.field}:Q", title=axis.label, format=",.4~s")]
+
+
+def _finish(chart: alt.LayerChart) -> Spec:
+    spec: Spec = chart.properties(data=alt.NamedData("rows"), width="container").to_dict()
+    for key in ("config", "$schema"):
+        spec.pop(key, None)
+    return spec

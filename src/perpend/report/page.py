@@ -1,0 +1,93 @@
+"""Results → the page."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from perpend.report import assets, charts, figures, formats, samples, techniques
+from perpend.report.series import all_series
+from perpend.study.results import ProblemView, Results
+
+SCRIPTS = ("static/charts.js", "static/browser.js")
+MANY_TASKS = 4
+
+
+def write_report(results: Results, problems: Iterable[ProblemView], path: Path) -> None:
+    """Write the page whole or not at all.
+
+    Raises:
+        OSError: when the folder cannot be written to.
+    """
+    page = render(results, problems).encode()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(page)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def render(results: Results, problems: Iterable[ProblemView]) -> str:
+    """The page as one self-contained HTML text; the same input gives the same text."""
+    scripts = [assets.vega_bundle(), *(assets.script_safe(assets.text(name)) for name in SCRIPTS)]
+    return environment().get_template("page.html").render(
+        results=results,
+        style=Markup(assets.text("static/report.css")),  # noqa: S704
+        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        policy=" ".join(assets.csp_hash(script) for script in scripts),
+        many_tasks=len(results.tasks) > MANY_TASKS,
+        cards=techniques.cards(results),
+        raw=base64.b64encode(results.model_dump_json().encode()).decode(),
+        **_charts(results),
+        **_samples(problems),
+    )
+
+
+def environment() -> Environment:
+    """Jinja with escaping on, undefined names refused, and the formats as filters."""
+    made = Environment(
+        loader=PackageLoader("perpend.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    for name in ("percent", "percent_estimate", "percent_range", "points", "number", "number_estimate", "si", "usd"):
+        made.filters[name] = getattr(formats, name)
+    made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value}
+    return made
+
+
+def slugs(names: Iterable[str]) -> list[str]:
+    """An id for each name, letters and digits only, unique by its number."""
+    return [f"t{i}-{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:40]}" for i, name in enumerate(names)]
+
+
+def _charts(results: Results) -> dict[str, Any]:
+    series = all_series(results)
+    several = len(results.tasks) > 1 and bool(results.headlines)
+    headline = figures.accuracy("all-accuracy", "all tasks", results.headlines, series) if several else None
+    by_task = [
+        (slug, task, figures.of_task(task, slug, series))
+        for slug, task in zip(slugs(t.task for t in results.tasks), results.tasks, strict=True)
+    ]
+    drawn = [f for _, _, found in by_task for f in found] + ([headline] if headline and headline.rows else [])
+    payload = {
+        "specs": charts.specifications(list(series.values())) if drawn else {},
+        "figures": {f.id: {"alt": f.alt, "height": f.height, "rows": f.rows, "variants": f.variants} for f in drawn},
+    }
+    return {"by_task": by_task, "headline": headline, "payload": Markup(assets.json_for_script(payload))}  # noqa: S704
+
+
+def _samples(problems: Iterable[ProblemView]) -> dict[str, Any]:
+    text, shown, drawn = samples.pack(problems)
+    return {"samples": text, "problem_count": shown, "sample_count": drawn}

@@ -1,0 +1,50 @@
+"""The report's summary for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+from rich.text import Text
+
+from perpend.report import formats
+from perpend.study.results import Curve, Headline, HeadlinePoint, Point, Results
+
+HEADLINES = 3
+
+
+def headline_lines(results: Results) -> list[str]:
+    """The findings that the command prints: three lines at most."""
+    return [finding.sentence for finding in results.findings if finding.headline][:HEADLINES]
+
+
+def summary_table(results: Results) -> Table:
+    """Every strategy of every task at its largest N, then their mean over tasks. Names are text, never markup."""
+    table = Table(title=Text(results.title), title_justify="left", pad_edge=False)
+    for name in ("Task", "Strategy"):
+        table.add_column(name, overflow="fold")
+    for name in ("N", "Accuracy (95 %)", "Tokens/question", "Tokens/correct"):
+        table.add_column(name, justify="right")
+    many = len({curve.engine for task in results.tasks for curve in task.curves}) > 1
+    for group in _groups(results):
+        for i, (title, curve) in enumerate(group):
+            table.add_row(*_cells(title if i == 0 else "", curve, many), end_section=i == len(group) - 1)
+    return table
+
+
+def _groups(results: Results) -> Iterator[list[tuple[str, Curve | Headline]]]:
+    for task in results.tasks:
+        yield [(f"{task.task} ({task.problems} of {task.problems_total})", c) for c in task.curves if c.points]
+    if len(results.tasks) > 1:
+        yield [("mean over tasks", headline) for headline in results.headlines if headline.points]
+
+
+def _cells(title: str, curve: Curve | Headline, many_engines: bool) -> list[Text]:
+    point: Point | HeadlinePoint = curve.points[-1]
+    name = curve.strategy + (f" · {curve.engine}" if many_engines else "") + (" (oracle)" if curve.oracle else "")
+    per_correct = formats.number_estimate(point.cost_per_correct.tokens) if isinstance(point, Point) else formats.NOTHING
+    cells = (
+        title, name, str(point.n), f"{formats.percent(point.accuracy)} ({formats.percent_range(point.low, point.high)})",
+        formats.number(point.tokens), per_correct,
+    )  # fmt: skip
+    return [Text(cell, style="dim" if curve.oracle else "") for cell in cells]
