@@ -11,6 +11,9 @@ from dataclasses import dataclass, fields
 from perpend.core.errors import ConfigError
 from perpend.core.result import StopReason
 
+ROUNDING = 1 + 1e-9
+"""Sums of dollars may pass their cap by so much: ten times 0.1 is not 1."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -32,16 +35,17 @@ class Budget:
                 cap = float(value.replace("_", ""))
             except ValueError:
                 cap = math.nan
-            if name not in names or not cap >= 0 or math.isinf(cap):
+            whole = name not in ("tokens", "samples") or cap == cap // 1
+            if name not in names or not 0 <= cap < math.inf or not whole:
                 raise ConfigError(
                     f"Budget {part!r} is not understood.",
-                    f"Write NAME=AMOUNT, where NAME is one of {', '.join(names)}.",
+                    f"Write NAME=AMOUNT, where NAME is one of {', '.join(names)} (tokens and samples are whole).",
                 )
             caps[name] = int(cap) if name in ("tokens", "samples") else cap
         return cls(**caps)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        return ",".join(f"{f.name}={v:g}" for f in fields(self) if (v := getattr(self, f.name)) is not None)
+        return ",".join(f"{f.name}={v}" for f in fields(self) if (v := getattr(self, f.name)) is not None)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Scope:
         parent: the scope around it.
         spent: what an earlier run already spent.
         elapsed: seconds that earlier runs took.
-        clock: in seconds; another one for tests.
+        clock: in seconds; another one for tests. None: the parent's.
     """
 
     def __init__(
@@ -93,16 +97,17 @@ class Scope:
         *,
         spent: Amount | None = None,
         elapsed: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self.parent = parent
         self.spent = spent or Amount()
         self.reserved = Amount()
         self.in_flight = 0
-        self._clock = clock
-        self._began = clock() - elapsed
-        self._waiting: set[asyncio.Future[None]] = parent._waiting if parent else set()
+        self._clock: Callable[[], float] = clock or (parent._clock if parent else time.monotonic)
+        self._began = self._clock() - elapsed
+        self._refused = False
+        self._waiting: dict[asyncio.Future[None], None] = parent._waiting if parent else {}
 
     def chain(self) -> Iterator[Scope]:
         """This scope and those around it, innermost first."""
@@ -115,6 +120,12 @@ class Scope:
     def elapsed(self) -> float:
         """Seconds since it began, earlier runs included."""
         return self._clock() - self._began
+
+    @property
+    def ended(self) -> bool:
+        """Whether a cap of this scope itself, not of one around it, has stopped a call or passed its deadline."""
+        late = self.budget.seconds is not None and self.elapsed >= self.budget.seconds
+        return self._refused or late
 
     def seconds_left(self) -> float | None:
         """Until the nearest deadline of this scope and those around it; None where there is none."""
@@ -142,13 +153,15 @@ class Scope:
     def would_exceed(self, amount: Amount) -> tuple[Scope, StopReason] | None:
         """The scope and cap that the amount does not fit into, None where it fits."""
         for scope in self.chain():
+            if scope.budget.seconds is not None and scope.elapsed >= scope.budget.seconds:
+                return scope, StopReason.SECONDS
+        for scope in self.chain():
             wanted = scope.spent + scope.reserved + amount
             for cap in ("usd", "tokens", "samples"):
                 limit = getattr(scope.budget, cap)
-                if limit is not None and getattr(wanted, cap) > limit:
+                if limit is not None and getattr(wanted, cap) > limit * ROUNDING:
                     return scope, StopReason(cap)
-        left = self.seconds_left()
-        return (self, StopReason.SECONDS) if left is not None and left <= 0 else None
+        return None
 
     async def reserve(self, amount: Amount) -> Reservation | StopReason:
         """Hold an amount for a call, or say why not.
@@ -162,11 +175,12 @@ class Scope:
                 return self._hold(amount)
             scope, reason = blocked
             if reason is StopReason.SECONDS or scope.in_flight == 0:
+                scope._refused = True
                 return reason
             await self._change()
 
     def wake(self) -> None:
-        """Let those who wait for room look again."""
+        """Let those who wait for room look again, the longest waiting first."""
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
@@ -180,10 +194,10 @@ class Scope:
 
     async def _change(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting[future] = None
         try:
             await asyncio.wait_for(future, self.seconds_left())
         except TimeoutError:
             return
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(future, None)

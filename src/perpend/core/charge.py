@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class ModelShape:
     layers: int
     width: int
 
-    def flops(self, prompt: float, cached: float, completion: float) -> float:
+    def flops(self, prompt: Number, cached: Number, completion: Number) -> Number:
         """2 × parameters a token, plus attention: 4 × layers × width for every earlier position (Kaplan 2001.08361)."""
         last = prompt + completion
         computed = last - cached

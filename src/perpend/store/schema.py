@@ -12,7 +12,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY, started REAL NOT NULL, command TEXT NOT NULL,
-        versions TEXT NOT NULL, hardware TEXT NOT NULL
+        versions TEXT NOT NULL, hardware TEXT NOT NULL, engines TEXT NOT NULL
     ) STRICT;
     CREATE TABLE run_ends (
         run INTEGER PRIMARY KEY REFERENCES runs, ended REAL NOT NULL, stop_reason TEXT NOT NULL

@@ -29,13 +29,17 @@ class StoredPool:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One start of a study. `seconds` is up to its end, or to its last sample where it was killed."""
+    """One start of a study.
+
+    `seconds` is up to its end, or to its last sample where it was killed; `engines` are JSON descriptions.
+    """
 
     started: float
     seconds: float
     command: str
     versions: dict[str, str]
     hardware: dict[str, str]
+    engines: list[str]
     stop_reason: str | None
 
 
@@ -107,12 +111,14 @@ class Store:
 
     # --- runs and reservations ----------------------------------------------------------------------------------
 
-    def begin_run(self, command: str, versions: Mapping[str, str], hardware: Mapping[str, str]) -> None:
-        """Open a run; what is written from now on belongs to it."""
+    def begin_run(
+        self, command: str, versions: Mapping[str, str], hardware: Mapping[str, str], engines: Sequence[str]
+    ) -> None:
+        """Open a run; what is written from now on belongs to it. `engines` are JSON descriptions."""
+        columns = (time.time(), command, json.dumps(dict(versions)), json.dumps(dict(hardware)), json.dumps(engines))
         with self._transaction():
             cursor = self._db.execute(
-                "INSERT INTO runs (started, command, versions, hardware) VALUES (?, ?, ?, ?)",
-                (time.time(), command, json.dumps(dict(versions)), json.dumps(dict(hardware))),
+                "INSERT INTO runs (started, command, versions, hardware, engines) VALUES (?, ?, ?, ?, ?)", columns
             )
         assert cursor.lastrowid is not None
         self._run = cursor.lastrowid
@@ -137,6 +143,7 @@ class Store:
                 row["command"],
                 json.loads(row["versions"]),
                 json.loads(row["hardware"]),
+                json.loads(row["engines"]),
                 row["stop_reason"],
             )
             for row in found
@@ -206,6 +213,10 @@ class Store:
             yield from map(
                 rows.sample_from_row, self._db.execute(f'{SELECT_SAMPLES} {where} ORDER BY pool, "index"', values)
             )
+
+    def count_samples(self) -> int:
+        """How many samples there are."""
+        return int(self._query("SELECT COUNT(*) AS n FROM samples")[0]["n"])
 
     def scores(self, verifier: str) -> dict[SampleKey, Score]:
         """All scores under a verifier's fingerprint."""

@@ -105,7 +105,7 @@ class Comparison(Model):
     against_n: int
     difference: Estimate
     p: float = Field(description="sign-flip permutation test on per-problem differences")
-    p_holm: float = Field(description="Holm-adjusted over the task's deployable strategies and budgets")
+    p_holm: float = Field(description="Holm-adjusted over the deployable strategies at this budget")
 
 
 class Recommendation(Model):
@@ -118,7 +118,7 @@ class Recommendation(Model):
     tokens: float
     accuracy: Estimate = Field(description="cross-fitted: chosen on one half of the problems, scored on the other")
     naive_accuracy: float = Field(description="of the same setting on all problems, flattered by the choice")
-    gain_over_greedy: Estimate
+    gain_over_greedy: Estimate | None = Field(description="paired; null where greedy was not studied")
     cost_per_correct_tokens: Estimate
     sure: bool = Field(description="whether the gain's interval excludes zero")
 
@@ -221,6 +221,7 @@ class EngineInfo(Model):
     fingerprint: str
     version: str
     simulated: bool
+    local: bool = Field(default=False, description="runs on this machine, and is priced by time")
     exact_replay: bool | None
     note: str
     shape: ShapeInfo | None

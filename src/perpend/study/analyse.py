@@ -1,0 +1,95 @@
+"""From a store to `Results`: the figures of every task, and over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from perpend.core import Finish, ModelShape, Price, SampleKey
+from perpend.economics import pareto
+from perpend.store import Store
+from perpend.study.breakdown import difficulty, gaps
+from perpend.study.choose import budgets, compare, recommend, settings
+from perpend.study.evaluate import Analysis, Evaluated, curve, evaluate, halves
+from perpend.study.findings import find
+from perpend.study.headlines import headlines
+from perpend.study.plan import Plan, PlannedTask
+from perpend.study.pools import TaskPools, load_pools
+from perpend.study.record import bought, how_it_was_run, recorded_engines, shape_of
+from perpend.study.results import Results, SampleCounts, TaskResult
+
+
+def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
+    """Everything that a study found. Pure but for reading the store: a second call gives the same."""
+    engines = recorded_engines(store)
+    shapes = {name: shape_of(engines[name]) for name in plan.engines}
+    analyses = [_task(plan, task, store, shapes, prices) for task in plan.tasks]
+    how = how_it_was_run(plan, store)
+    results = Results(
+        title=plan.spec.title,
+        findings=[],
+        tasks=[analysis.result for analysis in analyses],
+        headlines=headlines(analyses),
+        engines=[engines[name] for name in plan.engines],
+        bought=bought(store),
+        how=how,
+    )
+    return results.model_copy(update={"findings": find(results, analyses)})
+
+
+def _task(
+    plan: Plan, task: PlannedTask, store: Store, shapes: Mapping[str, ModelShape | None], prices: Mapping[str, Price]
+) -> Analysis:
+    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name)}
+    pools = {name: load_pools(plan, task, name, store, samples) for name in plan.engines}
+    problems = next(iter(pools.values())).problems
+    evaluated = [
+        evaluate(name, strategy, engine, pools[engine], shapes, prices, plan.spec.seed)
+        for engine in plan.engines
+        for name, strategy in task.strategies.items()
+        if problems
+    ]
+    first = halves([problem.id for problem in problems], plan.spec.seed)
+    among = settings(evaluated)
+    at = budgets(evaluated) if among else []
+    result = TaskResult(
+        task=task.task.name,
+        style=task.style,
+        grader=task.grader,
+        problems=len(problems),
+        problems_total=len(task.problems),
+        counts=[_counts(name, pool) for name, pool in pools.items() if problems],
+        curves=[curve(each) for each in evaluated],
+        gaps=[gap for name, pool in pools.items() for gap in gaps(name, pool, evaluated)],
+        difficulty=[d for name, pool in pools.items() if (d := difficulty(name, task, pool, plan.spec.seed))],
+        comparisons=compare(among, at, first),
+        recommendations=recommend(among, at, first),
+        frontier=_frontier(evaluated),
+    )
+    return Analysis(task.task.name, evaluated, result)
+
+
+def _counts(engine: str, pools: TaskPools) -> SampleCounts:
+    samples = [sample for rows in pools.samples.values() for row in rows for sample in row]
+    total = max(len(samples), 1)
+    return SampleCounts(
+        engine=engine,
+        samples=len(samples),
+        answered=sum(sample.key is not None for sample in samples) / total,
+        truncated=sum(sample.finish is Finish.LENGTH for sample in samples) / total,
+        failed=sum(sample.finish is Finish.FAILED for sample in samples) / total,
+        mean_completion_tokens=sum(sample.usage.completion for sample in samples) / total,
+        prompt_tokens=sum(sample.usage.prompt for sample in samples) / total,
+    )
+
+
+def _frontier(evaluated: Sequence[Evaluated]) -> list[tuple[str, str, int]]:
+    points = [
+        (each.engine, each.name, i + 1, float(tokens), float(accuracy))
+        for each in evaluated
+        if each.deployable
+        for i, (tokens, accuracy) in enumerate(
+            zip(each.costs.tokens.mean(axis=0), each.costs.correct.mean(axis=0), strict=True)
+        )
+    ]
+    kept = pareto([p[3] for p in points], [p[4] for p in points])
+    return [points[i][:3] for i in kept]

@@ -1,0 +1,146 @@
+"""Choosing at a budget without flattery: what is chosen on one half of the problems is scored on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perpend.core import Bools, Floats
+from perpend.stats import cost_per_correct, holm, mean_interval, paired_interval, sign_flip_test
+from perpend.study.evaluate import Evaluated, estimate
+from perpend.study.results import Comparison, Recommendation
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A strategy at one N, on all problems of a task: correctness and tokens, both [problem]."""
+
+    evaluated: Evaluated
+    n: int
+    correct: Floats
+    tokens: Floats
+
+    @property
+    def mean_tokens(self) -> float:
+        """Tokens of a question."""
+        return float(self.tokens.mean())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The best setting at a budget.
+
+    Attributes:
+        setting: chosen on all problems; what would be deployed.
+        correct, tokens: [problem], each under the setting chosen on the half that it is not in.
+    """
+
+    setting: Setting
+    correct: Floats
+    tokens: Floats
+
+
+def settings(evaluated: Sequence[Evaluated]) -> list[Setting]:
+    """Every deployable strategy at every N."""
+    return [
+        Setting(each, i + 1, each.costs.correct[:, i], each.costs.tokens[:, i])
+        for each in evaluated
+        if each.deployable
+        for i in range(each.costs.correct.shape[1])
+    ]
+
+
+def budgets(evaluated: Sequence[Evaluated]) -> list[float]:
+    """Tokens a question worth deciding at: what 1, 2, 4, … samples cost on average, and all of them."""
+    tokens = max((each.costs.tokens.mean(axis=0) for each in evaluated), key=len)
+    steps = {2**i for i in range(len(tokens).bit_length()) if 2**i <= len(tokens)} | {len(tokens)}
+    return [float(tokens[step - 1]) for step in sorted(steps)]
+
+
+def choose(among: Sequence[Setting], budget: float, first: Bools) -> Chosen | None:
+    """The most accurate setting that costs no more than the budget on average; None where nothing does.
+
+    One standard error of the paired difference breaks ties toward the cheaper.
+    """
+    affordable = [setting for setting in among if setting.mean_tokens <= budget * (1 + 1e-9)]
+    if not affordable:
+        return None
+    correct = np.stack([setting.correct for setting in affordable])
+    tokens = np.stack([setting.tokens for setting in affordable])
+    fitted_correct, fitted_tokens = np.empty(len(first)), np.empty(len(first))
+    for half in (first, ~first):
+        other = ~half if (~half).any() else half
+        best = _best(correct[:, other], tokens[:, other])
+        fitted_correct[half], fitted_tokens[half] = correct[best, half], tokens[best, half]
+    return Chosen(affordable[_best(correct, tokens)], fitted_correct, fitted_tokens)
+
+
+def recommend(among: Sequence[Setting], at: Sequence[float], first: Bools) -> list[Recommendation]:
+    """What to run at each budget."""
+    greedy = next((setting for setting in among if setting.evaluated.strategy.name == "greedy"), None)
+    found = [(budget, choose(among, budget, first)) for budget in at]
+    return [_recommendation(budget, chosen, greedy) for budget, chosen in found if chosen is not None]
+
+
+def compare(among: Sequence[Setting], at: Sequence[float], first: Bools) -> list[Comparison]:
+    """At each budget, every strategy at its best setting against the best cheaper setting of any other."""
+    return [comparison for budget in at for comparison in _compare_at(among, budget, first)]
+
+
+def _compare_at(among: Sequence[Setting], budget: float, first: Bools) -> list[Comparison]:
+    names = dict.fromkeys((s.evaluated.engine, s.evaluated.name) for s in among)
+    pairs = []
+    for name in names:
+        own = choose([s for s in among if (s.evaluated.engine, s.evaluated.name) == name], budget, first)
+        if own is None:
+            continue
+        others = [s for s in among if (s.evaluated.engine, s.evaluated.name) != name]
+        cheaper = [s for s in others if s.mean_tokens < own.setting.mean_tokens]
+        rival = choose(cheaper, budget, first)
+        if rival is not None:
+            pairs.append((own, rival))
+    differences = [own.correct - rival.correct for own, rival in pairs]
+    p_values = [sign_flip_test(difference) for difference in differences]
+    adjusted = holm(p_values) if p_values else np.empty(0)
+    return [
+        Comparison(
+            engine=own.setting.evaluated.engine,
+            budget_tokens=budget,
+            strategy=own.setting.evaluated.name,
+            n=own.setting.n,
+            against=rival.setting.evaluated.name,
+            against_n=rival.setting.n,
+            difference=estimate(paired_interval(difference)),
+            p=p,
+            p_holm=float(holm_p),
+        )
+        for (own, rival), difference, p, holm_p in zip(pairs, differences, p_values, adjusted, strict=True)
+    ]
+
+
+def _recommendation(budget: float, chosen: Chosen, greedy: Setting | None) -> Recommendation:
+    gain = None if greedy is None else paired_interval(chosen.correct - greedy.correct)
+    return Recommendation(
+        budget_tokens=budget,
+        engine=chosen.setting.evaluated.engine,
+        strategy=chosen.setting.evaluated.name,
+        n=chosen.setting.n,
+        tokens=chosen.setting.mean_tokens,
+        accuracy=estimate(mean_interval(chosen.correct)),
+        naive_accuracy=float(chosen.setting.correct.mean()),
+        gain_over_greedy=None if gain is None else estimate(gain),
+        cost_per_correct_tokens=estimate(cost_per_correct(chosen.correct, chosen.tokens)),
+        sure=gain is not None and (gain.low > 0 or gain.high < 0),
+    )
+
+
+def _best(correct: Floats, tokens: Floats) -> int:
+    """[setting, problem] → the setting that is most accurate, or the cheapest of those as good within one error."""
+    best = int(correct.mean(axis=1).argmax())
+    behind = correct[best] - correct
+    error = behind.std(axis=1, ddof=1) / np.sqrt(correct.shape[1]) if correct.shape[1] > 1 else np.zeros(len(correct))
+    as_good = behind.mean(axis=1) <= error + 1e-12
+    cost = np.where(as_good, tokens.mean(axis=1), np.inf)
+    return int(cost.argmin())

@@ -1,0 +1,238 @@
+"""Every strategy, at every N, from one pool: accuracy and cost per problem, then means with intervals."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from perpend.core import Bools, Draw, Floats, Ints, ModelShape, Orders, Outcomes, Pool, Pools, Price, Strategy
+from perpend.stats import Interval, cost_per_correct, mean_interval, permutations
+from perpend.study.costs import Costs, costs
+from perpend.study.pools import TaskPools
+from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskResult
+
+PERMUTATIONS = 64
+ROWS_AT_ONCE = 256
+"""Problems evaluated together: bounds the memory of [permutation, problem, N] arrays."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One strategy on one engine.
+
+    Attributes:
+        name: as the report writes it.
+        strategy: itself.
+        engine: by name.
+        costs: per problem and N.
+        monte_carlo: the standard error over orders of the mean accuracy, [N], where it is an estimate.
+        settings: how its settings were chosen, where they were.
+    """
+
+    name: str
+    strategy: Strategy
+    engine: str
+    costs: Costs
+    monte_carlo: Floats | None
+    settings: str | None = None
+
+    @property
+    def deployable(self) -> bool:
+        """Whether it needs no key."""
+        return not self.strategy.oracle
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A task's results, with the per-problem arrays that they are means of."""
+
+    name: str
+    evaluated: Sequence[Evaluated]
+    result: TaskResult
+
+    def find(self, engine: str, strategy: str) -> Evaluated | None:
+        """A strategy's arrays, by its name in the report."""
+        return next((e for e in self.evaluated if (e.engine, e.name) == (engine, strategy)), None)
+
+
+def evaluate(
+    name: str,
+    strategy: Strategy,
+    engine: str,
+    pools: TaskPools,
+    shapes: Mapping[str, ModelShape | None],
+    prices: Mapping[str, Price],
+    seed: int,
+) -> Evaluated:
+    """A strategy on a task's pools; settings that it leaves open are chosen on one half of the problems and
+    reported on the other.
+    """
+    read = pools.of(strategy.draws, engine)
+    candidates = grid(strategy)
+    found = [_outcomes(candidate, read, seed) for candidate in candidates]
+    priced = [costs(outcomes, shapes, prices) for outcomes, _ in found]
+    if len(candidates) == 1:
+        return Evaluated(name, strategy, engine, priced[0].upto(strategy.n), _upto(found[0][1], strategy.n))
+    first = halves(read.only.problems, seed)
+    chosen = _cross_fit(np.stack([each.correct for each in priced]), first)
+    return Evaluated(
+        name,
+        strategy,
+        engine,
+        replace(priced[0], correct=chosen).upto(strategy.n),
+        _upto(found[0][1], strategy.n),
+        f"one of {len(candidates)} settings, chosen on one half of the problems and reported on the other",
+    )
+
+
+def grid(strategy: Strategy) -> Sequence[Strategy]:
+    """The settings that a strategy leaves open, itself alone where none are."""
+    candidates: Any = getattr(strategy, "grid", None)
+    return tuple(candidates()) if candidates is not None else (strategy,)
+
+
+def halves(problems: Sequence[str], seed: int) -> Bools:
+    """Which problems are in the first half: a fair coin each, by hash, so that it stays when problems are added."""
+    return np.array([hashlib.sha256(f"half/{seed}/{id_}".encode()).digest()[0] % 2 == 0 for id_ in problems], bool)
+
+
+def curve(evaluated: Evaluated) -> Curve:
+    """Its points for N = 1 …, with intervals over problems."""
+    priced = evaluated.costs
+    accuracy = mean_interval(priced.correct)
+    per_correct = {
+        unit: cost_per_correct(priced.correct, cost) if cost is not None and (cost > 0).all() else None
+        for unit, cost in (("tokens", priced.tokens), ("usd", priced.usd), ("device_seconds", priced.device_seconds))
+    }
+    return Curve(
+        strategy=evaluated.name,
+        family=evaluated.strategy.name,
+        engine=evaluated.engine,
+        verifier=evaluated.strategy.verifier,
+        oracle=evaluated.strategy.oracle,
+        settings=evaluated.settings,
+        points=[_point(i, evaluated, accuracy, per_correct) for i in range(priced.correct.shape[1])],
+    )
+
+
+def _point(i: int, evaluated: Evaluated, accuracy: Interval, per_correct: Mapping[str, Interval | None]) -> Point:
+    priced = evaluated.costs
+    tokens = estimate_at(per_correct["tokens"], i)
+    return Point(
+        n=i + 1,
+        accuracy=float(accuracy.estimate[i]),
+        low=float(accuracy.low[i]),
+        high=float(accuracy.high[i]),
+        samples=float(priced.samples[:, i].mean()),
+        tokens=float(priced.tokens[:, i].mean()),
+        flops=mean_at(priced.flops, i),
+        usd=mean_at(priced.usd, i),
+        latency_seconds=mean_at(priced.latency_seconds, i),
+        device_seconds=mean_at(priced.device_seconds, i),
+        cost_per_correct=CostPerCorrect(
+            tokens=tokens or Estimate(value=None, low=None, high=None),
+            usd=estimate_at(per_correct["usd"], i),
+            device_seconds=estimate_at(per_correct["device_seconds"], i),
+        ),
+        monte_carlo_error=None if evaluated.monte_carlo is None else float(evaluated.monte_carlo[i]),
+    )
+
+
+def estimate_at(interval: Interval | None, i: int) -> Estimate | None:
+    """The i-th figure of a curve of intervals."""
+    return None if interval is None else estimate(interval[i])
+
+
+def estimate(interval: Interval) -> Estimate:
+    """An interval as results.json writes it."""
+    return Estimate(value=interval.estimate, low=interval.low, high=interval.high)
+
+
+def mean_at(values: Floats | None, i: int) -> float | None:
+    """The mean over problems at the i-th N, None where unknown."""
+    return None if values is None else float(values[:, i].mean())
+
+
+def _outcomes(strategy: Strategy, read: Pools, seed: int) -> tuple[Outcomes, Floats | None]:
+    """All problems' outcomes, averaged over orders, and the standard error of their mean over orders."""
+    problems = len(read.only.problems) if len(read) == 1 else len(next(iter(read.values())).problems)
+    parts = []
+    for start in range(0, problems, ROWS_AT_ONCE):
+        rows = slice(start, min(start + ROWS_AT_ONCE, problems))
+        some = Pools({draw: pool.rows(rows) for draw, pool in read.items()})
+        parts.append(strategy.offline(some, make_orders(some, seed + start)))
+    return _joined(parts)
+
+
+def make_orders(pools: Pools, seed: int) -> Orders:
+    """Seeded orders of each pool's samples; the same for every strategy, independent between engines."""
+
+    def orders_of(draw: Draw) -> Ints:
+        pool: Pool = pools[draw]
+        salt = int.from_bytes(hashlib.sha256(f"{seed}/{pool.engine}".encode()).digest()[:4], "big")
+        return permutations(salt, PERMUTATIONS, pool.samples, len(pool.problems)).astype(np.int64)
+
+    return Orders(orders_of)
+
+
+def _joined(parts: Sequence[Outcomes]) -> tuple[Outcomes, Floats | None]:
+    """Chunks of problems as one, each averaged over its orders first so that little is kept."""
+    errors = [_order_variance(part) for part in parts]
+    means = [_mean_over_orders(part) for part in parts]
+    joined = Outcomes(
+        correct=np.concatenate([m.correct for m in means], axis=1),
+        samples=np.concatenate([m.samples for m in means], axis=1),
+        spend={
+            name: replace(
+                means[0].spend[name],
+                **{f: np.concatenate([getattr(m.spend[name], f) for m in means], axis=1) for f in vars(spend)},
+            )
+            for name, spend in means[0].spend.items()
+        },
+        latency_seconds=np.concatenate([m.latency_seconds for m in means], axis=1),
+    )
+    known = [
+        (variance, part.correct.shape[1]) for variance, part in zip(errors, parts, strict=True) if variance is not None
+    ]
+    if not known:
+        return joined, None
+    problems = sum(rows for _, rows in known)
+    return joined, np.sqrt(sum(variance * rows**2 for variance, rows in known) / problems**2)
+
+
+def _mean_over_orders(part: Outcomes) -> Outcomes:
+    def mean(values: Floats) -> Floats:
+        return np.asarray(values.mean(axis=0, keepdims=True))
+
+    spend = {
+        name: replace(each, **{f: mean(value) for f, value in vars(each).items()}) for name, each in part.spend.items()
+    }
+    return Outcomes(mean(part.correct), mean(part.samples), spend, mean(part.latency_seconds))
+
+
+def _order_variance(part: Outcomes) -> Floats | None:
+    """The variance, over orders, of the mean accuracy as estimated from them all: [N]."""
+    if part.monte_carlo is not None:
+        return np.asarray(part.monte_carlo**2)
+    orders = len(part.correct)
+    if orders == 1:
+        return None
+    return np.asarray(part.correct.mean(axis=1).var(axis=0, ddof=1) / orders)
+
+
+def _cross_fit(values: Floats, first: Bools) -> Floats:
+    """Per-problem values [P, N] of settings [setting, P, N]: each half under the setting that was best on the other."""
+    chosen = np.empty(values.shape[1:])
+    for half in (first, ~first):
+        other = values[:, ~half] if (~half).any() else values
+        best = other.mean(axis=1).argmax(axis=0)
+        chosen[half] = np.moveaxis(values[best, :, np.arange(values.shape[2])], 0, 1)[half]
+    return chosen
+
+
+def _upto(values: Floats | None, n: int) -> Floats | None:
+    return None if values is None else values[:n]

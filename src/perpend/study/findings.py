@@ -1,0 +1,265 @@
+"""The executive summary: one sentence a finding, each with the figure that it rests on, whatever its sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from perpend.core import Floats
+from perpend.stats import Interval, cost_per_correct, mean_interval, mover, paired_interval
+from perpend.study.evaluate import Analysis, Evaluated, estimate
+from perpend.study.results import Finding, FindingKind, Results
+
+CHECKER = "best_of_n(verifier=check)"
+
+
+def find(results: Results, analyses: Sequence[Analysis]) -> list[Finding]:
+    """All findings, the three headline lines first."""
+    engine = results.engines[0].name
+    measured = [analysis for analysis in analyses if analysis.evaluated]
+    if not measured:
+        return [_limit("No problem was completed, so there is nothing to report; raise the budget and start again.")]
+    found = [*_headline(measured, engine)]
+    for analysis in measured:
+        found += [*_votes(analysis, engine), *_coverage(analysis, engine), *_checker(analysis, engine)]
+        found += [*_cost(analysis, engine), *_advice(analysis)]
+    return [*found, *_limits(results)]
+
+
+# --- over all tasks -------------------------------------------------------------------------------------------------
+
+
+def _headline(analyses: Sequence[Analysis], engine: str) -> Iterator[Finding]:
+    votes = [d for analysis in analyses if (d := _vote_gain(analysis, engine)) is not None]
+    if votes:
+        n = _most(analyses, engine, "majority")
+        whole = _over_tasks([paired_interval(gain) for gain in votes])
+        sentence = f"Voting over {n} samples {_changes(whole)} (against one sample, mean of {_tasks(votes)})."
+        yield Finding(kind=FindingKind.VOTES, task=None, sentence=sentence, figure=estimate(whole), headline=True)
+    headroom = [d for analysis in analyses if (d := _headroom(analysis, engine)) is not None]
+    if headroom:
+        whole = _over_tasks([paired_interval(gap) for gap in headroom])
+        checked = [c for analysis in analyses for c in _checker(analysis, engine)]
+        sentence = (
+            f"A perfect verifier could unlock {_points(whole)} more, on average over {_tasks(headroom)}: right answers "
+            f"that are among the samples and that the vote does not choose."
+        )
+        if checked:
+            sentence += f" {checked[0].sentence}"
+        yield Finding(kind=FindingKind.COVERAGE, task=None, sentence=sentence, figure=estimate(whole), headline=True)
+    costs = [_price_tags(analysis, engine) for analysis in analyses]
+    if costs:
+        sentence = f"One correct answer costs, in tokens: {'; '.join(costs)}."
+        yield Finding(kind=FindingKind.COST, task=None, sentence=sentence, headline=True)
+
+
+def _price_tags(analysis: Analysis, engine: str) -> str:
+    """The cheapest deployable setting's cost per correct answer, and the majority's."""
+    tags = [
+        (name, n, cost)
+        for name in ("greedy", "majority", CHECKER)
+        if (each := analysis.find(engine, name)) is not None
+        for n in [each.costs.correct.shape[1]]
+        for cost in [_cost_at(each, n)]
+    ]
+    parts = [f"{_name(name, n)} {_number(cost.estimate)}" for name, n, cost in tags]
+    return f"{analysis.name} {', '.join(parts)}"
+
+
+# --- on one task ----------------------------------------------------------------------------------------------------
+
+
+def _votes(analysis: Analysis, engine: str) -> Iterator[Finding]:
+    gain = _vote_gain(analysis, engine)
+    majority = analysis.find(engine, "majority")
+    if gain is None or majority is None:
+        return
+    accuracy = majority.costs.correct
+    change = paired_interval(gain)
+    sentence = (
+        f"On {analysis.name}, a vote over {accuracy.shape[1]} samples is right on {_percent(accuracy[:, -1].mean())} "
+        f"and one sample on {_percent(accuracy[:, 0].mean())}: voting {_changes(change)}."
+    )
+    yield Finding(kind=FindingKind.VOTES, task=analysis.name, sentence=sentence, figure=estimate(change))
+
+
+def _coverage(analysis: Analysis, engine: str) -> Iterator[Finding]:
+    coverage = analysis.find(engine, "coverage")
+    gap = _headroom(analysis, engine)
+    if coverage is None or gap is None:
+        return
+    whole = mean_interval(coverage.costs.correct[:, -1])
+    n = coverage.costs.correct.shape[1]
+    sentence = (
+        f"On {analysis.name}, {_percent(whole.estimate)} {_span(whole)} of the problems have a right answer among {n} "
+        f"samples, so a perfect verifier could add {_points(paired_interval(gap))} to the vote."
+    )
+    yield Finding(kind=FindingKind.COVERAGE, task=analysis.name, sentence=sentence, figure=estimate(whole))
+
+
+def _checker(analysis: Analysis, engine: str) -> Iterator[Finding]:
+    checked, single = analysis.find(engine, CHECKER), _single(analysis, engine)
+    if checked is None or single is None:
+        return
+    best = checked.costs.correct[:, -1]
+    change = paired_interval(best - single)
+    sentence = (
+        f"On {analysis.name}, the task's own checker, which needs no key, takes {best_of(checked)} to "
+        f"{_percent(best.mean())} from one sample's {_percent(single.mean())}: {_points(change)}."
+    )
+    yield Finding(kind=FindingKind.CHECKER, task=analysis.name, sentence=sentence, figure=estimate(change))
+
+
+def best_of(evaluated: Evaluated) -> str:
+    """ "the best of 16" for a strategy that selects."""
+    return f"the best of {evaluated.costs.correct.shape[1]}"
+
+
+def _cost(analysis: Analysis, engine: str) -> Iterator[Finding]:
+    settings = [each for each in analysis.evaluated if each.deployable and each.engine == engine]
+    priced = [(each, n, _cost_at(each, n)) for each in settings for n in {1, each.costs.correct.shape[1]}]
+    known = [(each, n, cost) for each, n, cost in priced if cost.estimate is not None]
+    if not known:
+        sentence = f"On {analysis.name}, no deployable strategy gave a right answer, so that none has a finite cost."
+        yield Finding(kind=FindingKind.COST, task=analysis.name, sentence=sentence)
+        return
+    each, n, cost = min(known, key=lambda item: item[2].estimate)
+    worst, most, dear = max(known, key=lambda item: item[2].estimate)
+    sentence = (
+        f"On {analysis.name}, a correct answer is cheapest with {_name(each.name, n)}, at {_number(cost.estimate)} "
+        f"tokens {_token_span(cost)}, and dearest with {_name(worst.name, most)}, at {_number(dear.estimate)}."
+    )
+    yield Finding(kind=FindingKind.COST, task=analysis.name, sentence=sentence, figure=estimate(cost))
+
+
+def _advice(analysis: Analysis) -> Iterator[Finding]:
+    for at in (analysis.result.recommendations[:1], analysis.result.recommendations[-1:]):
+        for advice in at:
+            accuracy = Interval(
+                advice.accuracy.value, advice.accuracy.low, advice.accuracy.high, analysis.result.problems
+            )
+            sure = "" if advice.strategy == "greedy" else _certainty(advice.sure)
+            sentence = (
+                f"On {analysis.name}, with up to {_number(advice.budget_tokens)} tokens a question use "
+                f"{_name(advice.strategy, advice.n)}: right on {_percent(accuracy.estimate)} {_span(accuracy)}{sure}."
+            )
+            yield Finding(kind=FindingKind.ADVICE, task=analysis.name, sentence=sentence, figure=advice.accuracy)
+
+
+def _certainty(sure: bool) -> str:
+    return (
+        "; its gain over greedy is beyond chance" if sure else "; it cannot be told apart from greedy on these problems"
+    )
+
+
+# --- what the figures cannot say ------------------------------------------------------------------------------------
+
+
+def _limits(results: Results) -> Iterator[Finding]:
+    if any(engine.simulated for engine in results.engines):
+        yield _limit("These figures are SIMULATED: no model generated anything.")
+    for task in results.tasks:
+        if task.problems < task.problems_total:
+            done = f"{task.problems} of {task.problems_total} problems are complete"
+            yield _limit(f"On {task.task}, {done}; the rest were not bought.")
+        for counts in task.counts:
+            if counts.truncated > 0.01:
+                share = f"{_percent(counts.truncated)} of {counts.engine}'s samples"
+                yield _limit(f"On {task.task}, {share} were cut at max_tokens and count as wrong.")
+            if counts.failed:
+                yield _limit(
+                    f"On {task.task}, {_percent(counts.failed)} of {counts.engine}'s requests failed for good."
+                )
+    for engine in results.engines:
+        if engine.exact_replay is False:
+            yield _limit(
+                f"Engine {engine.name} does not replay exactly here, so a second run may differ. {engine.note}"
+            )
+    problems = max((task.problems for task in results.tasks), default=0)
+    yield _limit(
+        f"The intervals hold for new problems of the same kind; with {problems} problems a task they are what can be "
+        f"told. More problems narrow them, more samples a problem hardly do."
+    )
+
+
+def _limit(sentence: str) -> Finding:
+    return Finding(kind=FindingKind.LIMIT, task=None, sentence=sentence)
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def _single(analysis: Analysis, engine: str) -> Floats | None:
+    """The accuracy of one sample on each problem, at the study's temperature."""
+    for name in ("majority", "coverage"):
+        each = analysis.find(engine, name)
+        if each is not None:
+            return np.asarray(each.costs.correct[:, 0])
+    return None
+
+
+def _vote_gain(analysis: Analysis, engine: str) -> Floats | None:
+    majority = analysis.find(engine, "majority")
+    return None if majority is None else np.asarray(majority.costs.correct[:, -1] - majority.costs.correct[:, 0])
+
+
+def _headroom(analysis: Analysis, engine: str) -> Floats | None:
+    majority, coverage = analysis.find(engine, "majority"), analysis.find(engine, "coverage")
+    if majority is None or coverage is None:
+        return None
+    n = min(majority.costs.correct.shape[1], coverage.costs.correct.shape[1])
+    return np.asarray(coverage.costs.correct[:, n - 1] - majority.costs.correct[:, n - 1])
+
+
+def _cost_at(each: Evaluated, n: int) -> Interval:
+    return cost_per_correct(each.costs.correct[:, n - 1], each.costs.tokens[:, n - 1])
+
+
+def _most(analyses: Sequence[Analysis], engine: str, name: str) -> int:
+    return max(int(each.costs.correct.shape[1]) for a in analyses if (each := a.find(engine, name)) is not None)
+
+
+def _over_tasks(intervals: Sequence[Interval]) -> Interval:
+    return mover([x.estimate for x in intervals], [x.low for x in intervals], [x.high for x in intervals])
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def _changes(change: Interval) -> str:
+    """A verb and a size: "raises accuracy by 9.1 points [+2.0, +15.3]", with a word where it may be chance."""
+    verb = "raises" if change.estimate >= 0 else "lowers"
+    doubt = "" if change.low > 0 or change.high < 0 else ", which may be chance"
+    return f"{verb} accuracy by {abs(100 * change.estimate):.1f} points {_span(change)}{doubt}"
+
+
+def _points(change: Interval) -> str:
+    return f"{100 * change.estimate:+.1f} points [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _span(interval: Interval) -> str:
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _number(value: float | None) -> str:
+    return "unbounded" if value is None else f"{value:,.0f}"
+
+
+def _token_span(interval: Interval) -> str:
+    return f"[{_number(interval.low)}, {_number(interval.high)}]"
+
+
+def _name(strategy: str, n: int) -> str:
+    """A strategy at N as one would write it."""
+    if strategy == "greedy":
+        return "greedy"
+    return f"{strategy[:-1]}, n={n})" if strategy.endswith(")") else f"{strategy}(n={n})"
+
+
+def _tasks(items: Sequence[object]) -> str:
+    return "one task" if len(items) == 1 else f"{len(items)} tasks"

@@ -1,0 +1,90 @@
+"""How a study was run and what it paid: engines, ledger, versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from perpend.core import Engine, ModelShape, Price, StopReason
+from perpend.economics import local_price
+from perpend.store import Store
+from perpend.study.plan import Plan
+from perpend.study.results import EngineInfo, HowItWasRun, LedgerLine, ShapeInfo
+
+
+def engine_info(engine: Engine, use: str, hourly: float | None) -> EngineInfo:
+    """An engine as it is now; it must have been started."""
+    shape = engine.shape
+    return EngineInfo(
+        name=engine.name,
+        spec=use,
+        fingerprint=engine.fingerprint,
+        version=engine.version,
+        simulated=engine.caps.simulated,
+        local=engine.caps.local,
+        exact_replay=engine.caps.exact_replay,
+        note=engine.caps.note,
+        shape=None if shape is None else ShapeInfo(**vars(shape)),
+        price=local_price(hourly)[1] if _rented(engine.caps.local, engine.caps.simulated) else None,
+    )
+
+
+def recorded_engines(store: Store) -> dict[str, EngineInfo]:
+    """The engines as they were when last started, by name."""
+    recorded = [EngineInfo.model_validate_json(text) for run in store.runs() for text in run.engines]
+    return {info.name: info for info in recorded}
+
+
+def price_of(info: EngineInfo, hourly: float | None) -> Price | None:
+    """Dollars, where they are known: a local engine costs the machine's time, a simulated one nothing real."""
+    return local_price(hourly)[0] if _rented(info.local, info.simulated) else None
+
+
+def _rented(local: bool, simulated: bool) -> bool:
+    return local and not simulated
+
+
+def shape_of(info: EngineInfo) -> ModelShape | None:
+    """What FLOPs are computed from."""
+    return None if info.shape is None else ModelShape(**info.shape.model_dump())
+
+
+def bought(store: Store) -> list[LedgerLine]:
+    """The bought ledger, by engine and cause."""
+    return [
+        LedgerLine(
+            engine=engine,
+            cause=cause.value,
+            calls=charge.calls,
+            prompt_tokens=charge.usage.prompt,
+            cached_tokens=charge.usage.cached,
+            completion_tokens=charge.usage.completion,
+            usd=charge.usd,
+            flops=charge.flops,
+            device_seconds=charge.device_seconds,
+        )
+        for engine, charges in store.ledger().items()
+        for cause, charge in charges.items()
+        if charge.calls or charge.usage.tokens
+    ]
+
+
+def how_it_was_run(plan: Plan, store: Store) -> HowItWasRun:
+    """The last run's command, versions and hardware, and the time of all runs."""
+    runs = store.runs()
+    last = runs[-1]
+    return HowItWasRun(
+        command=last.command,
+        seed=plan.spec.seed,
+        samples=plan.spec.samples,
+        temperature="the tasks' own" if plan.spec.temperature is None else f"{plan.spec.temperature:g}",
+        started=_iso(runs[0].started),
+        seconds=sum(run.seconds for run in runs),
+        restarts=len(runs) - 1,
+        stop_reason=last.stop_reason or StopReason.COMPLETE.value,
+        versions=last.versions,
+        hardware=last.hardware,
+    )
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

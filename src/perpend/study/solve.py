@@ -1,0 +1,121 @@
+"""One question, answered live: the same strategies and budgets as in a study, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from perpend.core import (
+    Budget,
+    ConfigError,
+    Engine,
+    Listener,
+    MemoryRecorder,
+    Price,
+    Problem,
+    Prompt,
+    Result,
+    Run,
+    Scope,
+    Silent,
+    Strategy,
+    Task,
+    World,
+    digest,
+    perform,
+)
+from perpend.engines import ENGINES
+from perpend.strategies import STRATEGIES
+from perpend.study.plan import with_system
+from perpend.study.spec import Sampling
+from perpend.tasks import TASKS
+from perpend.verifiers import resolve_verifier
+
+DEFAULT_STRATEGY = "majority(n=16)"
+
+
+async def solve(
+    question: str,
+    *,
+    strategy: str = DEFAULT_STRATEGY,
+    engine: str | Engine = "embedded",
+    task: str | Task = "question",
+    style: str | None = None,
+    budget: Budget | str | None = None,
+    sampling: Sampling | None = None,
+    seed: int = 0,
+    prices: Mapping[str, Price] | None = None,
+    listener: Listener | None = None,
+) -> Result:
+    """Answer a question.
+
+    Args:
+        question: as the task would put it, or the id of one of the task's problems.
+        strategy: a strategy string.
+        engine: an engine string, or an engine that stays open for the next question.
+        task: how the question is rendered and its answer read, as a task string.
+        style: "chat" or "few-shot"; None for the task's own.
+        budget: the caps, as a value or as "tokens=…,seconds=…".
+        sampling: what overrides the task's sampling parameters.
+        seed: of every sample.
+        prices: by engine name.
+        listener: told of every token and sample.
+
+    Raises:
+        ConfigError: for a name or setting that cannot be used, a strategy that needs the key among them.
+        EngineError: where the engine cannot start, or is lost.
+    """
+    asked = TASKS.build(task) if isinstance(task, str) else task
+    chosen = deployable(strategy)
+    problem = problem_of(asked, question)
+    prompt = prompt_of(asked, problem, style or asked.style, sampling or Sampling())
+    verifiers = {} if chosen.verifier is None else {chosen.verifier: resolve_verifier(chosen.verifier, asked)}
+    refuse_oracles(strategy, [name for name, verifier in verifiers.items() if verifier.oracle])
+    caps = Budget.parse(budget) if isinstance(budget, str) else budget
+    generator = ENGINES.build(engine, reproducible=False) if isinstance(engine, str) else engine
+    world = World({generator.name: generator}, verifiers, MemoryRecorder(), seed, prices or {}, listener or Silent())
+    try:
+        await generator.start()
+        return await perform(chosen, Run(world, asked, problem, prompt, Scope(caps)))
+    finally:
+        for verifier in verifiers.values():
+            await verifier.close()
+        if isinstance(engine, str):
+            await generator.close()
+
+
+def deployable(text: str) -> Strategy:
+    """The strategy of a string. Raises ConfigError for one that needs the key."""
+    strategy = STRATEGIES.build(text)
+    refuse_oracles(text, [strategy.name] if strategy.oracle else [])
+    return strategy
+
+
+def refuse_oracles(strategy: str, oracles: list[str]) -> None:
+    """Raise ConfigError where something needs the right answer, which nobody has here."""
+    if oracles:
+        raise ConfigError(
+            f"Strategy {strategy!r} needs the right answer ({oracles[0]} is an oracle), and a question comes without.",
+            "Use majority, weighted_vote or best_of_n with a verifier that is no oracle.",
+        )
+
+
+def problem_of(task: Task, question: str) -> Problem:
+    """One of the task's own problems, where the question is its wording or its id; else a new one."""
+    for problem in task.problems():
+        if question in (problem.id, problem.data.get("question")):
+            return problem.without_key()
+    return Problem(f"asked-{digest(question)[:12]}", task.name, {"question": question})
+
+
+def prompt_of(task: Task, problem: Problem, style: str, sampling: Sampling) -> Prompt:
+    """The problem, rendered, with the sampling parameters that were asked for."""
+    if style not in task.styles:
+        raise ConfigError(
+            f"Task {task.name} cannot be asked in style {style!r}.", f"It knows {', '.join(task.styles)}."
+        )
+    prompt = task.render(problem, style)
+    if sampling.system is not None:
+        prompt = with_system(prompt, sampling.system, task.name)
+    wanted = sampling.model_dump(exclude_none=True, exclude={"system"})
+    return replace(prompt, **wanted)

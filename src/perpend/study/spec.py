@@ -1,0 +1,129 @@
+"""What a study is asked to do: a TOML file, flags or a Python call, all of which become a `StudySpec`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from perpend.core import Budget, ConfigError, parse_call
+
+DEFAULT_STRATEGIES = ("greedy", "majority", "weighted_vote", "best_of_n", "best_of_n(verifier=check)", "coverage")
+
+
+class Part(BaseModel):
+    """Frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sampling(Part):
+    """Sampling parameters; what is None is the task's own."""
+
+    temperature: Annotated[float, Field(ge=0)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    system: str | None = None
+
+
+class TaskSpec(Sampling):
+    """One task: `use` is its string (`gsm8k`, `jsonl:FILE`); the rest overrides the study's."""
+
+    use: str
+    style: str | None = None
+    limit: Annotated[int, Field(gt=0)] | None = None
+
+
+class EngineSpec(Part):
+    """One engine: `use` is its string; `name` is what strategies and the report call it."""
+
+    use: str
+    name: str | None = None
+
+
+class StudySpec(Sampling):
+    """A whole study.
+
+    Attributes:
+        title: heads the report.
+        task: the tasks.
+        engine: the engines; every task is studied on each.
+        strategies: strategy strings; one that a task cannot serve is left out there, and the report says so.
+        samples: the pool's size: samples a problem, and so the largest N.
+        seed: of everything random.
+        budget: of the whole job, "usd=…,tokens=…,seconds=…,samples=…".
+        per_problem: of each problem.
+        limit: problems a task, the first in visit order.
+        style: how tasks render, where they can.
+        max_connections: samples in flight at once.
+        reproducible: ask engines for exact replay.
+        hourly: dollars an hour that a local machine is taken to cost; None for the documented assumption.
+    """
+
+    title: str = "Study"
+    task: tuple[TaskSpec, ...]
+    engine: tuple[EngineSpec, ...] = (EngineSpec(use="embedded"),)
+    strategies: tuple[str, ...] = DEFAULT_STRATEGIES
+    samples: Annotated[int, Field(gt=0, le=100_000)] = 16
+    seed: int = 0
+    budget: str | None = None
+    per_problem: str | None = None
+    limit: Annotated[int, Field(gt=0)] | None = None
+    style: str | None = None
+    max_connections: Annotated[int, Field(gt=0)] = 64
+    reproducible: bool = True
+    hourly: Annotated[float, Field(ge=0)] | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> StudySpec:
+        """Read a TOML file. Raises ConfigError."""
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"There is no study file {path}.", "Give a TOML file, or flags instead.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not TOML: {error}.", "See the guide for an example.") from None
+        return cls.of(values)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> StudySpec:
+        """Check plain values. Raises ConfigError that names the first field at fault."""
+        try:
+            spec = cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the study"
+            raise ConfigError(f"Setting {where}: {first['msg']}.", f"Known: {', '.join(cls.model_fields)}.") from None
+        if not spec.task:
+            raise ConfigError("A study needs at least one task.", "See `perpend list tasks`.")
+        Budget.parse(spec.budget or "")
+        Budget.parse(spec.per_problem or "")
+        return spec
+
+    def extend(self, older: StudySpec) -> StudySpec:
+        """This spec with what an older one of the same folder has besides: tasks, engines, strategies, samples."""
+        tasks = {_base(task.use): task for task in (*older.task, *self.task)}
+        engines = {engine.name or engine.use: engine for engine in (*older.engine, *self.engine)}
+        strategies = dict.fromkeys((*older.strategies, *self.strategies))
+        return self.model_copy(
+            update={
+                "task": tuple(tasks.values()),
+                "engine": tuple(engines.values()),
+                "strategies": tuple(strategies),
+                "samples": max(older.samples, self.samples),
+            }
+        )
+
+    def to_toml(self) -> str:
+        """As `load` reads it; what is not set is left out."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+
+
+def _base(use: str) -> str:
+    """A task string without its options: `arithmetic(problems=80)` takes the place of `arithmetic`."""
+    call = parse_call(use)
+    return f"{call.name}:{call.target or call.options.get('path', '')}"

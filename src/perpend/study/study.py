@@ -1,0 +1,192 @@
+"""The main job: spec → pool → evaluation → results. Resumable at any moment, extendable at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from perpend.core import (
+    Amount,
+    Budget,
+    Delta,
+    Engine,
+    PerpendError,
+    Price,
+    Request,
+    Sample,
+    Scope,
+    StoreError,
+    World,
+)
+from perpend.store import FolderLock, Store, export_samples
+from perpend.study.analyse import analyse
+from perpend.study.compatible import check_compatible
+from perpend.study.draw import Drawing, StudyListener, task_worlds
+from perpend.study.environment import hardware, versions
+from perpend.study.plan import Plan, build_engines, make_plan
+from perpend.study.record import engine_info, price_of, recorded_engines
+from perpend.study.results import EngineInfo, ProblemView, Results
+from perpend.study.spec import StudySpec
+from perpend.study.views import views
+
+SPEC, RESULTS, SAMPLES = "study.toml", "results.json", "samples.parquet"
+
+
+class Quiet:
+    """A study listener that does nothing."""
+
+    def delta(self, request: Request, delta: Delta) -> None:
+        """Nothing."""
+
+    def sample(self, sample: Sample, bought: bool) -> None:
+        """Nothing."""
+
+    def phase(self, text: str) -> None:
+        """Nothing."""
+
+    def planned(self, samples: int, stored: int, problems: int) -> None:
+        """Nothing."""
+
+    def block(self, done: int, total: int) -> None:
+        """Nothing."""
+
+
+async def run_study(
+    spec: StudySpec, folder: Path, listener: StudyListener | None = None, command: str = "perpend study"
+) -> Results:
+    """Draw what the folder lacks of a study's pool, evaluate every strategy on it, and write the results.
+
+    A folder that holds a study already is extended; what is stored is never bought again. Started again after an
+    interruption, it goes on where it stopped.
+
+    Raises:
+        ConfigError: for a name or setting that cannot be used, or that contradicts what the folder holds.
+        StoreError: where the folder is in use, unreadable or full.
+        EngineError: where an engine cannot start or is lost for good.
+    """
+    watch = listener or Quiet()
+    with ExitStack() as stack:
+        stack.enter_context(_locked(folder))
+        whole = spec.extend(StudySpec.load(folder / SPEC)) if (folder / SPEC).exists() else spec
+        plan = make_plan(whole)
+        store = Store(folder)
+        stack.callback(store.close)
+        await _draw(plan, store, watch, command, folder)
+        watch.phase("evaluating")
+        export_samples(store, folder / SAMPLES)
+        return _evaluate(plan, store, folder)
+
+
+def reevaluate(folder: Path) -> Results:
+    """Compute the results again from what is stored; no engine is needed. Raises StoreError, ConfigError."""
+    if not (folder / SPEC).exists():
+        raise StoreError(f"{folder} holds no study ({SPEC} is missing).", "Give the folder that `perpend study` wrote.")
+    with _locked(folder):
+        plan = make_plan(StudySpec.load(folder / SPEC))
+        store = Store(folder, read_only=True)
+        try:
+            return _evaluate(plan, store, folder)
+        finally:
+            store.close()
+
+
+def load_results(folder: Path) -> Results:
+    """The results that were written last. Raises StoreError."""
+    try:
+        return Results.model_validate_json((folder / RESULTS).read_bytes())
+    except FileNotFoundError:
+        raise StoreError(f"{folder} holds no results yet.", "Run `perpend report` on it.") from None
+    except ValueError as error:
+        raise StoreError(
+            f"{folder / RESULTS} is not ours: {error}.", "Run `perpend report` to write it again."
+        ) from None
+
+
+def problem_views(folder: Path) -> Iterator[ProblemView]:
+    """Every problem with its samples, for the report's browser."""
+    plan = make_plan(StudySpec.load(folder / SPEC))
+    store = Store(folder, read_only=True)
+    try:
+        yield from views(plan, store)
+    finally:
+        store.close()
+
+
+async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, folder: Path) -> None:
+    """Start the engines, draw, and close them whatever happens."""
+    engines = build_engines(plan)
+    try:
+        watch.phase("starting " + ", ".join(engines))
+        await asyncio.gather(*(engine.start() for engine in engines.values()))
+        check_compatible(plan, engines, store)
+        _write(folder / SPEC, plan.spec.to_toml())
+        infos = _open_run(plan, engines, store, command)
+        stop_reason = "interrupted"
+        try:
+            watch.phase("drawing")
+            stop_reason = await _drawing(plan, engines, infos, store, watch).run()
+        except PerpendError as error:
+            stop_reason = error.message
+            raise
+        finally:
+            store.end_run(str(stop_reason))
+    finally:
+        await asyncio.gather(*(engine.close() for engine in engines.values()))
+        await asyncio.gather(*(verifier.close() for task in plan.tasks for verifier in task.verifiers.values()))
+
+
+def _open_run(plan: Plan, engines: Mapping[str, Engine], store: Store, command: str) -> list[EngineInfo]:
+    """Write down what this run begins with, and close what an earlier one left open."""
+    if store.setting("seed") is None:
+        store.keep_setting("seed", str(plan.spec.seed))
+    for task in plan.tasks:
+        store.keep_problems(task.problems)
+    infos = [engine_info(engine, plan.engines[name], plan.spec.hourly) for name, engine in engines.items()]
+    store.close_reservations(info.name for info in infos if info.local)
+    store.begin_run(command, versions(), hardware(), [info.model_dump_json() for info in infos])
+    return infos
+
+
+def _drawing(
+    plan: Plan, engines: Mapping[str, Engine], infos: Sequence[EngineInfo], store: Store, watch: StudyListener
+) -> Drawing:
+    """What is left to draw, under what is left of the budget."""
+    bought = [charges.total for charges in store.ledger().values()]
+    spent = Amount(
+        usd=sum(charge.usd or 0.0 for charge in bought),
+        tokens=sum(charge.usage.tokens for charge in bought),
+        samples=store.count_samples(),
+    )
+    elapsed = sum(run.seconds for run in store.runs()[:-1])
+    scope = Scope(Budget.parse(plan.spec.budget or ""), spent=spent, elapsed=elapsed)
+    world = World(engines, {}, store, plan.spec.seed, _prices(infos, plan), watch)
+    return Drawing(plan, store, scope, task_worlds(plan, world), watch)
+
+
+def _prices(infos: Iterable[EngineInfo], plan: Plan) -> dict[str, Price]:
+    priced = {info.name: price_of(info, plan.spec.hourly) for info in infos}
+    return {name: price for name, price in priced.items() if price is not None}
+
+
+def _evaluate(plan: Plan, store: Store, folder: Path) -> Results:
+    results = analyse(plan, store, _prices(recorded_engines(store).values(), plan))
+    _write(folder / RESULTS, results.model_dump_json(indent=1))
+    return results
+
+
+def _locked(folder: Path) -> FolderLock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return FolderLock(folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}.", "Choose another --out.") from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file whole, so that a killed process leaves the old one or the new one."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,63 @@
+"""Problems with their samples, as the report's browser shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from perpend.core import GREEDY, SAMPLED, Draw, Problem, Prompt, Sample, SampleKey
+from perpend.store import Store
+from perpend.study.plan import Plan, PlannedTask
+from perpend.study.pools import TaskPools, load_pools
+from perpend.study.results import ProblemView, SampleView
+
+
+def views(plan: Plan, store: Store) -> Iterator[ProblemView]:
+    """Every problem that is in the figures, on every engine, with every sample."""
+    for task in plan.tasks:
+        samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name)}
+        for engine in plan.engines:
+            pools = load_pools(plan, task, engine, store, samples)
+            for row, problem in enumerate(pools.problems):
+                yield _view(task, engine, problem, row, pools)
+
+
+def _view(task: PlannedTask, engine: str, problem: Problem, row: int, pools: TaskPools) -> ProblemView:
+    shown = [
+        _sample_view(sample, draw, pools.correct)
+        for draw, rows in sorted(pools.samples.items(), key=lambda item: item[0] != GREEDY)
+        for sample in rows[row]
+    ]
+    difficulty = problem.data.get("difficulty")
+    return ProblemView(
+        task=task.task.name,
+        engine=engine,
+        id=problem.id,
+        prompt=_prompt_text(task.prompt(problem, SAMPLED)),
+        question=str(problem.data.get("question", problem.id)),
+        key=problem.key,
+        difficulty=None if difficulty is None else str(difficulty),
+        in_figures=True,
+        samples=shown,
+    )
+
+
+def _sample_view(sample: Sample, draw: Draw, correct: Mapping[SampleKey, bool]) -> SampleView:
+    tokens = sample.usage.completion
+    return SampleView(
+        index=sample.index,
+        greedy=draw == GREEDY,
+        text=sample.text,
+        answer=sample.answer,
+        correct=correct.get(SampleKey(sample.pool, sample.index), False),
+        finish=sample.finish.value,
+        tokens=tokens,
+        seconds=sample.seconds,
+        mean_logprob=None if sample.logprob is None or not tokens else sample.logprob / tokens,
+        error=sample.error,
+    )
+
+
+def _prompt_text(prompt: Prompt) -> str:
+    if prompt.text is not None:
+        return prompt.text
+    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in prompt.messages or ())
