@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from perpend.core import (
@@ -17,13 +16,13 @@ from perpend.core import (
     Result,
     Run,
     Scope,
-    Silent,
     Strategy,
     Task,
     World,
     digest,
     perform,
 )
+from perpend.economics import local_price
 from perpend.engines import ENGINES
 from perpend.strategies import STRATEGIES
 from perpend.study.plan import with_system
@@ -44,7 +43,7 @@ async def solve(
     budget: Budget | str | None = None,
     sampling: Sampling | None = None,
     seed: int = 0,
-    prices: Mapping[str, Price] | None = None,
+    hourly: float | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Answer a question.
@@ -58,7 +57,7 @@ async def solve(
         budget: the caps, as a value or as "tokens=…,seconds=…".
         sampling: what overrides the task's sampling parameters.
         seed: of every sample.
-        prices: by engine name.
+        hourly: dollars an hour that a local machine is taken to cost; None for the documented assumption.
         listener: told of every token and sample.
 
     Raises:
@@ -73,9 +72,10 @@ async def solve(
     refuse_oracles(strategy, [name for name, verifier in verifiers.items() if verifier.oracle])
     caps = Budget.parse(budget) if isinstance(budget, str) else budget
     generator = ENGINES.build(engine, reproducible=False) if isinstance(engine, str) else engine
-    world = World({generator.name: generator}, verifiers, MemoryRecorder(), seed, prices or {}, listener or Silent())
     try:
         await generator.start()
+        world = World({generator.name: generator}, verifiers, MemoryRecorder(), seed, _prices(generator, hourly))
+        world.listener = listener or world.listener
         return await perform(chosen, Run(world, asked, problem, prompt, Scope(caps)))
     finally:
         for verifier in verifiers.values():
@@ -119,3 +119,9 @@ def prompt_of(task: Task, problem: Problem, style: str, sampling: Sampling) -> P
         prompt = with_system(prompt, sampling.system, task.name)
     wanted = sampling.model_dump(exclude_none=True, exclude={"system"})
     return replace(prompt, **wanted)
+
+
+def _prices(engine: Engine, hourly: float | None) -> dict[str, Price]:
+    """A local engine costs the machine's time, a simulated one nothing real."""
+    rented = engine.caps.local and not engine.caps.simulated
+    return {engine.name: local_price(hourly)[0]} if rented else {}

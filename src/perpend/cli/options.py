@@ -1,0 +1,40 @@
+"""Flags that more than one verb has. Each has an environment variable: PERPEND_ and its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+SAMPLING = "Sampling"
+LIMITS = "Limits"
+OUTPUT = "Output"
+
+
+def flag(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:
+    """A typer option whose environment variable is PERPEND_ and its long name."""
+    long = names[0].split("/")[0]
+    env = "PERPEND_" + long.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(*names, help=help, envvar=env, rich_help_panel=panel, **more)
+
+
+Json = Annotated[bool, flag("--json", help="Print one JSON value on stdout, and nothing else there.", panel=OUTPUT)]
+Debug = Annotated[bool, flag("--debug", help="Show the traceback of an error.", panel=OUTPUT)]
+Yes = Annotated[
+    bool, flag("--yes", "-y", help="Answer every question with yes (fetch the embedded model).", panel=OUTPUT)
+]
+Seed = Annotated[int | None, flag("--seed", help="Of every sample. [default: 0]", panel=SAMPLING)]
+Temperature = Annotated[
+    float | None,
+    flag("--temperature", min=0.0, help="Of sampling. [default: what suits the task, mostly 0.7]", panel=SAMPLING),
+]
+TopP = Annotated[
+    float | None, flag("--top-p", min=0.0, max=1.0, help="Nucleus sampling. [default: 1, off]", panel=SAMPLING)
+]
+MaxTokens = Annotated[
+    int | None,
+    flag("--max-tokens", min=1, help="The most tokens of a completion. [default: what suits the task]", panel=SAMPLING),
+]
+System = Annotated[str | None, flag("--system", help="A system message, for chat prompts.", panel=SAMPLING)]
+Folder = Annotated[Path, typer.Argument(help="A study's folder.", show_default=False)]

@@ -1,0 +1,190 @@
+"""`perpend solve`: one question, answered live."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from perpend.cli.options import (
+    LIMITS,
+    OUTPUT,
+    Debug,
+    Json,
+    MaxTokens,
+    Seed,
+    System,
+    Temperature,
+    TopP,
+    Yes,
+    flag,
+)
+from perpend.cli.output import emit, out, verb
+
+if TYPE_CHECKING:
+    from perpend.core import Result, Sample
+    from perpend.study.spec import Sampling
+
+HOW = "How to answer"
+
+
+@verb(when_stopped="No answer: the question was given up.")
+def solve(
+    question: Annotated[str, typer.Argument(help="The question, or - to read it from stdin.", show_default=False)],
+    strategy: Annotated[
+        str, flag("--strategy", "-s", help="How to spend samples: see `perpend list strategies`.", panel=HOW)
+    ] = "majority(n=16)",
+    engine: Annotated[str, flag("--engine", "-e", help="Where tokens come from.", panel=HOW)] = "embedded",
+    task: Annotated[
+        str, flag("--task", "-t", help="Put the question as this task does: its prompt, its answers.", panel=HOW)
+    ] = "question",
+    style: Annotated[
+        str | None, flag("--style", help="chat or few-shot. [default: what suits the task]", panel=HOW)
+    ] = None,
+    budget: Annotated[
+        str | None, flag("--budget", help="Of this question: tokens=…,seconds=…,samples=…", panel=LIMITS)
+    ] = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    max_tokens: MaxTokens = None,
+    system: System = None,
+    seed: Seed = None,
+    trace: Annotated[bool, flag("--trace", help="Show every sample.", panel=OUTPUT)] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Answer one question, and say what it cost."""
+    from perpend.study.spec import Sampling
+
+    asked = sys.stdin.read().strip() if question == "-" else question
+    _check(strategy, engine, task)
+    sampling = _sampling(Sampling, temperature=temperature, top_p=top_p, max_tokens=max_tokens, system=system)
+    result = _answer(asked, strategy, engine, task, style, budget, sampling, seed or 0, yes=yes)
+    if as_json:
+        emit(as_values(asked, strategy, result, trace=trace))
+    else:
+        _draw(result, trace=trace)
+
+
+def _check(strategy: str, engine: str, task: str) -> None:
+    from perpend.cli.names import check_name
+    from perpend.engines import ENGINES
+    from perpend.strategies import STRATEGIES
+    from perpend.tasks import TASKS
+
+    check_name(STRATEGIES, strategy)
+    check_name(ENGINES, engine)
+    check_name(TASKS, task)
+
+
+def _sampling(kind: type[Sampling], **values: Any) -> Sampling:
+    from pydantic import ValidationError
+
+    from perpend.core import ConfigError
+
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"Setting {first['loc'][0]}: {first['msg']}.", "See `perpend solve --help`.") from None
+
+
+def _answer(
+    question: str,
+    strategy: str,
+    engine: str,
+    task: str,
+    style: str | None,
+    budget: str | None,
+    sampling: Sampling,
+    seed: int,
+    *,
+    yes: bool,
+) -> Result:
+    import asyncio
+
+    from perpend.cli.model import ensure_model
+    from perpend.cli.votes import live_votes
+    from perpend.study.solve import solve
+
+    ensure_model([engine], yes=yes)
+    with live_votes() as votes:
+        return asyncio.run(
+            solve(
+                question,
+                strategy=strategy,
+                engine=engine,
+                task=task,
+                style=style,
+                budget=budget,
+                sampling=sampling,
+                seed=seed,
+                listener=votes,
+            )
+        )
+
+
+def as_values(question: str, strategy: str, result: Result, *, trace: bool) -> dict[str, Any]:
+    """The result as JSON values; with `trace`, every sample too."""
+    from perpend.cli.votes import Votes
+
+    cost = result.charge.total
+    votes = Votes.of(result.candidates)
+    values: dict[str, Any] = {
+        "question": question,
+        "strategy": strategy,
+        "answer": result.answer,
+        "text": result.text,
+        "votes": dict(votes.ranked),
+        "no_answer": votes.silent,
+        "samples": len(result.candidates),
+        "tokens": cost.usage.tokens,
+        "usd": cost.usd,
+        "flops": cost.flops,
+        "latency_seconds": round(cost.latency_seconds, 3),
+        "stop_reason": result.stop_reason.value,
+    }
+    if trace:
+        values["trace"] = [_sample_values(sample) for sample in result.candidates]
+    return values
+
+
+def _sample_values(sample: Sample) -> dict[str, Any]:
+    return {
+        "index": sample.index,
+        "answer": sample.answer,
+        "text": sample.text,
+        "finish": sample.finish.value,
+        "tokens": sample.usage.completion,
+        "logprob": sample.logprob,
+    }
+
+
+def _draw(result: Result, *, trace: bool) -> None:
+    from rich.text import Text
+
+    from perpend.cli.votes import Votes, table
+
+    console = out()
+    if trace:
+        for sample in result.candidates:
+            answer = "no answer" if sample.answer is None else sample.answer
+            heading = f"sample {sample.index} · {sample.usage.completion} tokens · {sample.finish} · {answer}"
+            console.rule(Text(heading), align="left", style="dim")
+            console.print(Text(sample.text.strip()))
+        console.rule(style="dim")
+    console.print(table(Votes.of(result.candidates)))
+    console.print()
+    console.print(Text("No sample held an answer." if result.answer is None else f"Answer: {result.answer}", "bold"))
+    console.print(Text(cost_line(result), style="dim"))
+
+
+def cost_line(result: Result) -> str:
+    """What it cost, and why it stopped."""
+    cost = result.charge.total
+    dollars = "" if not cost.usd else f", ${cost.usd:.4g}"
+    n = len(result.candidates)
+    spent = f"{n} sample{'s' * (n != 1)}, {cost.usage.tokens:,} tokens, {cost.latency_seconds:.1f} s{dollars}"
+    return f"{spent}; stopped: {result.stop_reason}"
