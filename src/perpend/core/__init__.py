@@ -16,6 +16,7 @@ from perpend.core.errors import (
     TaskError,
     VerifierError,
 )
+from perpend.core.flight import pool_key
 from perpend.core.pool import GREEDY, SAMPLED, Bools, Draw, Floats, Ints, Orders, Outcomes, Pool, Pools, Spend
 from perpend.core.problem import Problem
 from perpend.core.prompt import Message, Prompt, Request, derive_seed, digest
@@ -23,8 +24,9 @@ from perpend.core.protocols import Caps, DrawnFrom, Engine, Recorder, SampleKey,
 from perpend.core.recorder import MemoryRecorder
 from perpend.core.registry import Call, Registry, parse_call, split_top_level
 from perpend.core.result import Certificate, Result, Score, StopReason
-from perpend.core.run import Listener, Run, Silent, World, perform, pool_key
+from perpend.core.run import Run, perform
 from perpend.core.sample import Completion, Delta, Finish, Generation, Sample, Token
+from perpend.core.world import Listener, Silent, World
 
 __all__ = [
     "GREEDY",

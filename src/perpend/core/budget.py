@@ -159,7 +159,7 @@ class Scope:
             wanted = scope.spent + scope.reserved + amount
             for cap in ("usd", "tokens", "samples"):
                 limit = getattr(scope.budget, cap)
-                if limit is not None and getattr(wanted, cap) > limit * ROUNDING:
+                if limit is not None and getattr(wanted, cap) > limit * (ROUNDING if cap == "usd" else 1):
                     return scope, StopReason(cap)
         return None
 

@@ -1,88 +1,31 @@
-"""Run: all that a strategy sees of the world. It reserves, asks, settles, records and charges."""
+"""Run: all that a strategy sees of the world. It draws, scores, and books what that costs."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Literal, Protocol
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
-from perpend.core.budget import Amount, Budget, Scope
-from perpend.core.charge import Cause, Charge, Charges, Price, Usage
-from perpend.core.errors import ConfigError, EngineError
+from perpend.core.account import Account
+from perpend.core.arrivals import Arrivals, Order
+from perpend.core.budget import Budget, Scope
+from perpend.core.charge import Cause, Charge, Charges
+from perpend.core.errors import ConfigError, VerifierError
+from perpend.core.flight import Flight, pool_key
 from perpend.core.problem import Problem
-from perpend.core.prompt import Prompt, Request, derive_seed, digest
-from perpend.core.protocols import DrawnFrom, Engine, Recorder, SampleKey, Strategy, Task, Verifier
+from perpend.core.prompt import Prompt
+from perpend.core.protocols import DrawnFrom, SampleKey, Strategy, Task
 from perpend.core.result import Certificate, Result, Score, StopReason
-from perpend.core.sample import Completion, Delta, Finish, Generation, Sample
+from perpend.core.sample import Sample
+from perpend.core.world import World
 
 GRACE_SECONDS = 1.0
 """How long past its deadline a strategy may take to return what it has."""
 CLOSE_SECONDS = 30.0
 """How long cancelled requests may take to hand over what they generated."""
-
-
-class Listener(Protocol):
-    """Told what happens, for progress displays."""
-
-    def delta(self, request: Request, delta: Delta) -> None:
-        """Text arrived."""
-        ...
-
-    def sample(self, sample: Sample, bought: bool) -> None:
-        """A sample is complete: bought now, or already in the store."""
-        ...
-
-
-class Silent:
-    """A listener that does nothing."""
-
-    def delta(self, request: Request, delta: Delta) -> None:
-        """Nothing."""
-
-    def sample(self, sample: Sample, bought: bool) -> None:
-        """Nothing."""
-
-
-@dataclass
-class World:
-    """What all runs of a study, or of a service, share.
-
-    Attributes:
-        engines: by name; the first is the default.
-        verifiers: by name, resolved by the study.
-        recorder: where samples are looked up and stored.
-        seed: of the study.
-        prices: by engine name; an engine without one has no dollars.
-        listener: told what happens.
-        prompt_tokens: lengths of prompts seen so far, by digest, so that reservations need not assume the worst.
-    """
-
-    engines: Mapping[str, Engine]
-    verifiers: Mapping[str, Verifier]
-    recorder: Recorder
-    seed: int = 0
-    prices: Mapping[str, Price] = field(default_factory=dict)
-    listener: Listener = field(default_factory=Silent)
-    prompt_tokens: dict[str, int] = field(default_factory=dict)
-
-    def engine(self, name: str | None) -> Engine:
-        """An engine by name, the first for None. Raises ConfigError."""
-        if name is None:
-            return next(iter(self.engines.values()))
-        if name not in self.engines:
-            raise ConfigError(f"There is no engine {name!r}.", f"Named here: {', '.join(self.engines)}.")
-        return self.engines[name]
-
-
-@dataclass
-class _Heard:
-    """Tokens that have arrived of a completion so far."""
-
-    tokens: int = 0
 
 
 class Run:
@@ -102,25 +45,34 @@ class Run:
     ) -> None:
         self.problem = problem.without_key()
         self.prompt = prompt
-        self.stop_reason = StopReason.COMPLETE
-        self.charges = Charges()
-        self.samples: list[Sample] = []
+        self.began = time.monotonic()
         self._world = world
         self._task = task
         self._keyed_problem = problem
         self._scope = scope
         self._engine = engine
         self._cause = Cause.GENERATOR
-        self._asked: Counter[str] = Counter()
-        self._prompts_charged: set[str] = set()
-        self._flying: dict[asyncio.Task[Sample | StopReason], Generation | None] = {}
-        self._submitted: tuple[float, Sample] | None = None
-        self._began = time.monotonic()
+        self._account = Account()
 
     @property
     def left(self) -> Budget:
         """What may still be spent."""
         return self._scope.left
+
+    @property
+    def stop_reason(self) -> StopReason:
+        """Why an iterator ended early; COMPLETE while none has."""
+        return self._account.stop_reason
+
+    @property
+    def charges(self) -> Charges:
+        """What the strategy would cost alone, so far, by cause."""
+        return self._account.charges
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Those that the strategy has seen, in order."""
+        return self._account.samples
 
     async def sample(
         self,
@@ -128,40 +80,44 @@ class Run:
         prompt: Prompt | None = None,
         *,
         at_once: int = 1,
-        order: Literal["index", "finish"] = "index",
+        order: Order = "index",
         engine: str | None = None,
         prefix: str = "",
     ) -> AsyncIterator[Sample]:
         """Draw up to n samples, `at_once` at a time; ends early, without an exception, when the budget ends.
 
         `order` is that of the samples' indices, or of their finish. `prefix` is text that the completion continues.
-        Raises EngineError where the engine is lost.
+        When the time is up, those that have finished are handed over first. Raises EngineError where the engine is
+        lost.
         """
+        if at_once < 1:
+            raise ValueError(f"at_once is {at_once}: at least one sample must be on its way.")
         source = self._source(prompt or self.prompt, prefix, engine)
         waiting = deque(self._next_keys(source, n))
-        flying: dict[asyncio.Task[Sample | StopReason], int] = {}
-        ready: dict[int, Sample | StopReason] = {}
-        upcoming = deque(key.index for key in waiting)
-        while waiting or flying:
-            while waiting and len(flying) < at_once:
-                key = waiting.popleft()
-                flying[self._start(source, key)] = key.index
-            done, _ = await asyncio.wait(flying, timeout=self._seconds_left(), return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                self.stop_reason = StopReason.SECONDS
-                await self._cancel(list(flying))
-                return
-            for task in sorted(done, key=flying.__getitem__):
-                ready[flying.pop(task)] = drawn = task.result()
-                if isinstance(drawn, StopReason):
-                    self.stop_reason = drawn
+        arrivals = Arrivals(order, waiting[0].index if waiting else 0)
+        flying: set[Flight] = set()
+        landed: asyncio.Queue[Flight] = asyncio.Queue()
+        try:
+            while waiting or flying:
+                while waiting and len(flying) < at_once:
+                    flying.add(self._launch(source, waiting.popleft(), landed))
+                flight = await self._next(landed)
+                if flight is None:
+                    self._account.stop_reason = StopReason.SECONDS
+                    break
+                flying.discard(flight)
+                outcome = flight.result()
+                if isinstance(outcome, StopReason):
+                    self._account.stop_reason = outcome
                     waiting.clear()
-            for index in list(upcoming) if order == "finish" else _leading(upcoming, ready):
-                if index in ready:
-                    upcoming.remove(index)
-                    drawn = ready.pop(index)
-                    if isinstance(drawn, Sample):
-                        yield drawn
+                arrivals.add(flight)
+                for flight in arrivals.take():
+                    yield self._see(flight)
+        finally:  # the time is up, the strategy has seen enough, or the engine is lost
+            for unwanted in flying:
+                unwanted.cut()
+        for flight in arrivals.rest():
+            yield self._see(flight)
 
     async def extend(
         self, prefix: str, n: int, prompt: Prompt | None = None, *, at_once: int = 1, engine: str | None = None
@@ -179,15 +135,20 @@ class Run:
             raise ConfigError(f"There is no verifier {verifier!r}.", "See `perpend list verifiers`.")
         chosen, recorder = self._world.verifiers[verifier], self._world.recorder
         keys = [SampleKey(s.pool, s.index) for s in samples]
-        known = [recorder.stored_score(key, chosen.fingerprint) for key in keys]
-        missing = [i for i, score in enumerate(known) if score is None]
+        known = {key: recorder.stored_score(key, chosen.fingerprint) for key in keys}
+        missing = [sample for sample, key in zip(samples, keys, strict=True) if known[key] is None]
         if missing:
             problem = self._keyed_problem if chosen.oracle else self.problem
-            fresh = await chosen.score(problem, [samples[i] for i in missing], self._view(Cause.VERIFIER))
-            recorder.record_scores(chosen.fingerprint, [(keys[i], s) for i, s in zip(missing, fresh, strict=True)])
-            for i, score in zip(missing, fresh, strict=True):
-                known[i] = score
-        return [score for score in known if score is not None]
+            fresh = await chosen.score(problem, missing, self._view(Cause.VERIFIER))
+            if len(fresh) != len(missing):
+                raise VerifierError(
+                    f"Verifier {verifier} gave {len(fresh)} scores for {len(missing)} samples.",
+                    "Return one score a sample, in order.",
+                )
+            new = [(SampleKey(s.pool, s.index), score) for s, score in zip(missing, fresh, strict=True)]
+            recorder.record_scores(chosen.fingerprint, new)
+            known.update(new)
+        return [score for key in keys if (score := known[key]) is not None]
 
     async def loglik(self, prompt: Prompt, text: str, engine: str | None = None) -> float:
         """The log-probability of a text after a prompt. Raises EngineError where the engine cannot score."""
@@ -195,8 +156,9 @@ class Run:
 
     def submit(self, sample: Sample, confidence: float) -> None:
         """Put an answer forward, in case time runs out: the highest confidence counts, the latest on ties."""
-        if self._submitted is None or confidence >= self._submitted[0]:
-            self._submitted = (confidence, sample)
+        best = self._account.submitted
+        if best is None or confidence >= best[0]:
+            self._account.submitted = (confidence, sample)
 
     def result(
         self, chosen: Sample | None, stop_reason: StopReason | None = None, certificate: Certificate | None = None
@@ -213,134 +175,45 @@ class Run:
 
     def submitted(self) -> Sample | None:
         """The candidate put forward with the highest confidence so far."""
-        return self._submitted[1] if self._submitted else None
+        return self._account.submitted[1] if self._account.submitted else None
 
     async def close(self) -> None:
-        """Cancel what is still running, and charge what it generated."""
-        await self._cancel(list(self._flying))
+        """Cancel what is still running, and charge all that was generated and not seen as discarded."""
+        unseen = sorted(self._account.unseen, key=lambda flight: (flight.key.pool, flight.key.index))
+        for flight in unseen:
+            flight.cut()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for flight in unseen:
+            await flight.wait(max(0.0, deadline - time.monotonic()))
+        for flight in unseen:
+            if not flight.ended:
+                flight.abandon()
+                await flight.wait(GRACE_SECONDS)
+            self._account.book(flight, Cause.DISCARDED)
 
-    # --- one sample ---------------------------------------------------------------------------------------------
+    def _launch(self, source: DrawnFrom, key: SampleKey, landed: asyncio.Queue[Flight]) -> Flight:
+        flight = Flight(self._world, self._task, self._scope, source, key, self._cause)
+        self._account.unseen.add(flight)
+        flight.launch(landed.put_nowait)
+        return flight
 
-    def _start(self, source: DrawnFrom, key: SampleKey) -> asyncio.Task[Sample | StopReason]:
-        task = asyncio.create_task(self._draw(source, key))
-        self._flying[task] = None
-        task.add_done_callback(lambda done: self._flying.pop(done, None))
-        return task
-
-    async def _draw(self, source: DrawnFrom, key: SampleKey) -> Sample | StopReason:
-        stored = self._world.recorder.stored_sample(key)
-        if stored is not None:
-            self._deliver(stored, bought=False)
-            return stored
-        engine = self._world.engine(source.engine)
-        estimate = self._estimate(engine, source, key)
-        held = await self._scope.reserve(Amount(estimate.usd or 0.0, estimate.usage.tokens, 1))
-        if isinstance(held, StopReason):
-            return held
-        ticket = self._world.recorder.reserve(key, source, estimate)
-        sample, cause, charge = None, Cause.UNCERTAIN, estimate
-        heard = _Heard()
+    async def _next(self, landed: asyncio.Queue[Flight]) -> Flight | None:
+        """The flight that ended first, None where the time is up."""
+        if not landed.empty():
+            return landed.get_nowait()
+        left = self._scope.seconds_left()
         try:
-            completion = await self._complete(engine, source, key, heard)
-            sample = self._to_sample(source, key, completion)
-            cause = Cause.DISCARDED if completion.finish is Finish.CANCELLED else self._cause
-            charge = self._charge(engine, completion.usage, completion.device_seconds)
-            charge = replace(charge, latency_seconds=sample.seconds)
-        except (asyncio.CancelledError, EngineError):
-            if engine.caps.local:
-                cause, charge = Cause.DISCARDED, self._charge(engine, Usage(completion=heard.tokens), None)
-            raise
-        finally:
-            kept = sample if sample is not None and sample.finish is not Finish.CANCELLED else None
-            self._world.recorder.settle(ticket, kept, cause, charge)
-            held.settle(Amount(charge.usd or 0.0, charge.usage.tokens, 1 if kept else 0))
-        self._deliver(sample, bought=True)
-        return sample
+            return await asyncio.wait_for(landed.get(), None if left is None else max(left, 0.0))
+        except TimeoutError:
+            return None
 
-    async def _complete(self, engine: Engine, source: DrawnFrom, key: SampleKey, heard: _Heard) -> Completion:
-        request = Request(
-            source.task,
-            source.problem,
-            key.index,
-            source.prompt,
-            seed=derive_seed(self._world.seed, key.pool, key.index),
-            prefix=source.prefix,
-            logprobs=min(1, engine.caps.logprobs),
-        )
-        generation = engine.generate(request)
-        this = asyncio.current_task()
-        if this in self._flying:
-            self._flying[this] = generation
-        completion = None
-        try:
-            async for item in generation:
-                if isinstance(item, Delta):
-                    heard.tokens += item.tokens
-                    self._world.listener.delta(request, item)
-                else:
-                    completion = item
-        except asyncio.CancelledError:
-            generation.cancel()
-            raise
-        if completion is None:
-            raise EngineError(f"Engine {engine.name} ended a request without a completion.", "Report this as a bug.")
-        return completion
-
-    def _deliver(self, sample: Sample, bought: bool) -> None:
-        """Book what the sample costs this strategy: its prompt counts once a problem, however often it was cached."""
-        first = sample.pool not in self._prompts_charged
-        self._prompts_charged.add(sample.pool)
-        usage = replace(sample.usage, cached=0 if first else sample.usage.prompt)
-        engine = self._world.engine(sample.engine)
-        cause = Cause.DISCARDED if sample.finish is Finish.CANCELLED else self._cause
-        self.charges.add(cause, self._charge(engine, usage, sample.device_seconds))
-        self._world.prompt_tokens[sample.pool] = sample.usage.prompt
-        if sample.finish is not Finish.CANCELLED:
-            if self._cause is Cause.GENERATOR:
-                self.samples.append(sample)
-            self._world.listener.sample(sample, bought)
-
-    def _to_sample(self, source: DrawnFrom, key: SampleKey, completion: Completion) -> Sample:
-        whole = source.prefix + completion.text
-        answer = self._task.extract(whole) if completion.finish is Finish.STOP else None
-        return Sample(
-            problem=source.problem,
-            pool=key.pool,
-            index=key.index,
-            engine=source.engine,
-            text=completion.text,
-            answer=answer,
-            key=None if answer is None else self._task.canonical(answer),
-            finish=completion.finish,
-            usage=completion.usage,
-            logprob=completion.logprob,
-            tokens=completion.tokens,
-            parent=digest(source.prefix) if source.prefix else None,
-            started=completion.started,
-            ended=completion.ended,
-            device_seconds=completion.device_seconds,
-            error=completion.error,
-        )
-
-    # --- what it costs ------------------------------------------------------------------------------------------
-
-    def _charge(self, engine: Engine, usage: Usage, device_seconds: float | None) -> Charge:
-        price = self._world.prices.get(engine.name)
-        return Charge(
-            usage,
-            calls=1,
-            usd=None if price is None else price.usd(usage, device_seconds or 0.0),
-            flops=None if engine.shape is None else engine.shape.flops(usage.prompt, usage.cached, usage.completion),
-            device_seconds=device_seconds,
-        )
-
-    def _estimate(self, engine: Engine, source: DrawnFrom, key: SampleKey) -> Charge:
-        """The most that a call can cost; cached prompt tokens are assumed to be none."""
-        known = self._world.prompt_tokens.get(key.pool)
-        prompt = source.prompt.upper_bound_tokens() + len(source.prefix.encode()) if known is None else known
-        return self._charge(engine, Usage(prompt=prompt, completion=source.prompt.max_tokens), None)
-
-    # --- helpers ------------------------------------------------------------------------------------------------
+    def _see(self, flight: Flight) -> Sample:
+        """Hand a sample to the strategy, which from now on has paid for it."""
+        assert flight.sample is not None
+        self._account.book(flight, self._cause)
+        if self._cause is Cause.GENERATOR:
+            self._account.samples.append(flight.sample)
+        return flight.sample
 
     def _source(self, prompt: Prompt, prefix: str, engine: str | None) -> DrawnFrom:
         chosen = self._world.engine(engine or self._engine)
@@ -348,25 +221,9 @@ class Run:
 
     def _next_keys(self, source: DrawnFrom, n: int) -> list[SampleKey]:
         pool = pool_key(source)
-        first = self._asked[pool]
-        self._asked[pool] += n
+        first = self._account.asked[pool]
+        self._account.asked[pool] += max(n, 0)
         return [SampleKey(pool, index) for index in range(first, first + n)]
-
-    def _seconds_left(self) -> float | None:
-        left = self._scope.seconds_left()
-        return None if left is None else max(left, 0.0)
-
-    async def _cancel(self, tasks: Sequence[asyncio.Task[Sample | StopReason]]) -> None:
-        for task in tasks:
-            generation = self._flying.get(task)
-            if generation is None:
-                task.cancel()
-            else:
-                generation.cancel()
-        if tasks:
-            _, stuck = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
-            for task in stuck:
-                task.cancel()
 
     def _view(self, cause: Cause) -> Run:
         """The same run, booking under another cause."""
@@ -378,29 +235,17 @@ class Run:
 async def perform(strategy: Strategy, run: Run) -> Result:
     """Let a strategy answer the run's problem. If its time is up before it returns, what it submitted is the result."""
     left = run.left.seconds
+    seconds = None if left is None else max(left, 0.0) + GRACE_SECONDS
     try:
-        async with asyncio.timeout(None if left is None else max(left, 0.0) + GRACE_SECONDS):
+        async with asyncio.timeout(seconds) as deadline:
             result = await strategy(run.problem, run)
     except TimeoutError:
+        if not deadline.expired():
+            raise
         result = run.result(run.submitted(), StopReason.SECONDS)
     finally:
+        latency = time.monotonic() - run.began
         await run.close()
     charges = Charges.of(run.charges)
-    charges.add(Cause.GENERATOR, Charge(latency_seconds=time.monotonic() - run._began))
+    charges.add(Cause.GENERATOR, Charge(latency_seconds=latency))
     return replace(result, charge=charges)
-
-
-def pool_key(source: DrawnFrom) -> str:
-    """A digest of everything that a sample's law depends on, and its problem; never of the strategy."""
-    parts = {**asdict(source), "engine": None}
-    return digest(parts)
-
-
-def _leading(upcoming: Sequence[int], ready: Mapping[int, object]) -> list[int]:
-    """The indices at the head of the queue that are ready."""
-    leading = []
-    for index in upcoming:
-        if index not in ready:
-            break
-        leading.append(index)
-    return leading

@@ -1,0 +1,49 @@
+"""What one strategy's run of one problem has done so far, and what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from perpend.core.charge import Cause, Charges
+from perpend.core.flight import Flight
+from perpend.core.result import StopReason
+from perpend.core.sample import Sample
+
+
+@dataclass
+class Account:
+    """What a run has done so far; the views of it that verifiers get share one.
+
+    Attributes:
+        charges: what the strategy would cost alone.
+        samples: those that the strategy saw, in order.
+        stop_reason: why its iterators ended.
+        submitted: the best candidate in case time runs out, with its confidence.
+        asked: samples asked for, by pool.
+        prompts: pools whose prompt has been charged.
+        unseen: samples on their way, or arrived and not handed over.
+    """
+
+    charges: Charges = field(default_factory=Charges)
+    samples: list[Sample] = field(default_factory=list)
+    stop_reason: StopReason = StopReason.COMPLETE
+    submitted: tuple[float, Sample] | None = None
+    asked: Counter[str] = field(default_factory=Counter)
+    prompts: set[str] = field(default_factory=set)
+    unseen: set[Flight] = field(default_factory=set)
+
+    def book(self, flight: Flight, cause: Cause) -> None:
+        """Charge what a flight came to: its prompt counts once a pool, and was cached every other time."""
+        self.unseen.discard(flight)
+        if flight.sample is None:
+            if flight.lost is not None:
+                self.charges.add(*flight.lost)
+            return
+        usage = flight.sample.usage
+        if flight.key.pool in self.prompts:
+            usage = replace(usage, cached=usage.prompt)
+        else:
+            usage = replace(usage, cached=0)
+            self.prompts.update([flight.key.pool] if usage.prompt else [])
+        self.charges.add(cause, flight.charge(usage, flight.sample.device_seconds))
