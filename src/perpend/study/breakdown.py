@@ -66,7 +66,7 @@ def difficulty(engine: str, task: PlannedTask, pools: TaskPools, seed: int) -> D
                 label=_bin_label(b, bins.bins, bins.quantiles),
                 problems=sizes[b],
                 accuracy={
-                    name: estimate(interval)
+                    name: estimate(interval[0])
                     for name, means in by_strategy.items()
                     if (interval := means[b]) is not None
                 },

@@ -53,10 +53,15 @@ def settings(evaluated: Sequence[Evaluated]) -> list[Setting]:
 
 
 def budgets(evaluated: Sequence[Evaluated]) -> list[float]:
-    """Tokens a question worth deciding at: what 1, 2, 4, … samples cost on average, and all of them."""
-    tokens = max((each.costs.tokens.mean(axis=0) for each in evaluated), key=len)
+    """Tokens a question worth deciding at: what 1, 2, 4, … samples cost on average, and all of them.
+
+    The smallest also pays for the greedy answer, which competes at its own cost.
+    """
+    means = [each.costs.tokens.mean(axis=0) for each in evaluated]
+    tokens = max(means, key=len)
     steps = {2**i for i in range(len(tokens).bit_length()) if 2**i <= len(tokens)} | {len(tokens)}
-    return [float(tokens[step - 1]) for step in sorted(steps)]
+    least = max(float(mean[0]) for mean in means)
+    return sorted({max(least, float(tokens[step - 1])) for step in steps})
 
 
 def choose(among: Sequence[Setting], budget: float, first: Bools) -> Chosen | None:
@@ -132,7 +137,7 @@ def _recommendation(budget: float, chosen: Chosen, greedy: Setting | None) -> Re
         naive_accuracy=float(chosen.setting.correct.mean()),
         gain_over_greedy=None if gain is None else estimate(gain),
         cost_per_correct_tokens=estimate(cost_per_correct(chosen.correct, chosen.tokens)),
-        sure=gain is not None and (gain.low > 0 or gain.high < 0),
+        sure=gain is not None and gain.low > 0,
     )
 
 

@@ -71,5 +71,5 @@ def _refusal(difference: str, task: str | None = None) -> ConfigError:
     where = f" ({task})" if task else ""
     return ConfigError(
         f"This folder was drawn otherwise{where}: {difference}.",
-        "Use another --out, or take the change back; more samples, problems, tasks, engines and strategies are welcome.",
+        "Use another --out, or take the change back; more samples, problems, tasks, engines, strategies are fine.",
     )

@@ -258,6 +258,8 @@ def _name(strategy: str, n: int) -> str:
     """A strategy at N as one would write it."""
     if strategy == "greedy":
         return "greedy"
+    if n == 1:
+        return "one sample"
     return f"{strategy[:-1]}, n={n})" if strategy.endswith(")") else f"{strategy}(n={n})"
 
 

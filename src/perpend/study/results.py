@@ -120,7 +120,7 @@ class Recommendation(Model):
     naive_accuracy: float = Field(description="of the same setting on all problems, flattered by the choice")
     gain_over_greedy: Estimate | None = Field(description="paired; null where greedy was not studied")
     cost_per_correct_tokens: Estimate
-    sure: bool = Field(description="whether the gain's interval excludes zero")
+    sure: bool = Field(description="whether the whole interval of the gain is above zero")
 
 
 class SampleCounts(Model):
