@@ -40,12 +40,13 @@ def main() -> None:
 
 
 def pool(problems: int, samples: int) -> tuple[Ints, Floats, Floats]:
-    """Answers of a model that knows some problems better than others, and a verifier that helps a little."""
+    """Answers of a model whose favourite is right for half of the problems, and a verifier that helps a little."""
     rng = np.random.default_rng(0)
-    shares = rng.dirichlet(np.full(ANSWERS, 0.3), size=problems)
+    shares = -np.sort(-rng.dirichlet(np.full(ANSWERS, 0.3), size=problems), axis=1)
     cumulative = np.cumsum(shares, axis=1)
     keys = (rng.random((problems, samples, 1)) > cumulative[:, None, :-1]).sum(axis=2, dtype=np.int16)
-    correct = (keys == rng.integers(0, 3, (problems, 1))).astype(np.float64)
+    gold = np.minimum(rng.geometric(0.5, (problems, 1)), ANSWERS) - 1
+    correct = (keys == gold).astype(np.float64)
     return keys, correct, np.clip(rng.normal(0.4 + 0.2 * correct, 0.2), 0, 1)
 
 

@@ -35,11 +35,11 @@ class Interval:
 
 
 def mover(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
-    """Interval of a headline, the mean m̄ of T task means m_t, from the tasks' own intervals [l_t, h_t], all [T].
+    """Interval of a headline, the mean m̄ of T task means m_t, from the tasks' own intervals [l_t, h_t].
 
-    low = m̄ − √Σ(m_t − l_t)² / T and high = m̄ + √Σ(h_t − m_t)² / T: the method of variance estimates recovery for
-    independent estimates. (A bootstrap with pseudo-problems in every task would shift each task's resamples the same
-    way and miss: it covers 33 % at T = 10.)
+    All three are [T], or [T, N] for a headline at each of N budgets. low = m̄ − √Σ(m_t − l_t)² / T and
+    high = m̄ + √Σ(h_t − m_t)² / T: the method of variance estimates recovery for independent estimates. (A bootstrap
+    with pseudo-problems in every task would shift all of them the same way and miss: it covers 33 % at T = 10.)
 
     Raises:
         ValueError: when shapes differ, there is no task, or an end is unbounded.
@@ -47,11 +47,14 @@ def mover(estimates: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> Interval:
     Source: Zou and Donner, Statistics in Medicine 27 (2008), section 2.
     """
     means = np.asarray(estimates, dtype=np.float64)
-    ends = (matched(lows, "lows", means.shape), matched(highs, "highs", means.shape))
-    if means.ndim != 1 or not len(means) or not all(np.isfinite(a).all() for a in (means, *ends)):
+    ends = matched(lows, "lows", means.shape), matched(highs, "highs", means.shape)
+    if means.ndim not in (1, 2) or not means.size or not all(np.isfinite(part).all() for part in (means, *ends)):
         raise ValueError("mover combines the finite intervals of at least one task.")
-    below, above = (float(np.linalg.norm(means - end)) / len(means) for end in ends)
-    return Interval(float(means.mean()), float(means.mean()) - below, float(means.mean()) + above, len(means))
+    below, above = (np.sqrt(np.sum((means - end) ** 2, axis=0)) / len(means) for end in ends)
+    middle = means.mean(axis=0)
+    middle, low, high = np.atleast_1d(middle, middle - below, middle + above)
+    curve = Interval(middle, low, high, len(means))
+    return curve if means.ndim == 2 else curve[0]
 
 
 def _finite(value: float) -> float | None:

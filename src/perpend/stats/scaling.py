@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
-from scipy.special import betaln
+from scipy.special import betaln, digamma
 
 from perpend.stats.arrays import Floats, integers, matched, matrix
 from perpend.stats.intervals import Interval
@@ -75,16 +75,25 @@ def fit_beta(c: ArrayLike, n: ArrayLike, weights: ArrayLike | None = None) -> Be
     times = np.ones(len(c)) if weights is None else matched(weights, "weights", c.shape)
     distinct, which = np.unique(np.stack([c, n]), axis=1, return_inverse=True)
     right, drawn = distinct.astype(np.float64)
-    count = np.bincount(which.ravel(), weights=times)
+    return _most_likely(right, drawn, np.bincount(which.ravel(), weights=times).astype(np.float64))
 
-    def loss(log_parameters: Floats) -> float:
-        alpha, beta = np.exp(log_parameters)
-        return -float(count @ (betaln(alpha + right, beta + drawn - right) - betaln(alpha, beta)))
+
+def _most_likely(right: Floats, drawn: Floats, times: Floats) -> BetaFit:
+    """The fit to distinct counts that occur `times` times, by bounded quasi-Newton steps in log α and log β."""
+
+    def loss(logs: Floats) -> tuple[float, Floats]:
+        alpha, beta = np.exp(logs)
+        value = times @ (betaln(alpha + right, beta + drawn - right) - betaln(alpha, beta))
+        both = digamma(alpha + beta) - digamma(alpha + beta + drawn)
+        slope_alpha = times @ (digamma(alpha + right) - digamma(alpha) + both)
+        slope_beta = times @ (digamma(beta + drawn - right) - digamma(beta) + both)
+        return -value / times.sum(), -np.array([alpha * slope_alpha, beta * slope_beta]) / times.sum()
 
     bounds = [(np.log(SMALLEST), np.log(LARGEST))] * 2
-    starts = [np.log([0.3, 1.0]), np.log([2.0, 2.0])]
-    best = min((minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts), key=lambda fit: fit.fun)
-    alpha, beta = np.clip(np.exp(best.x), SMALLEST, LARGEST)
+    mean = min(max(float(times @ right / (times @ drawn)), SMALLEST), 1 - SMALLEST)
+    start = np.log([mean, 1 - mean])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-9})
+    alpha, beta = np.clip(np.exp(found.x), SMALLEST, LARGEST)
     return BetaFit(float(alpha), float(beta))
 
 
