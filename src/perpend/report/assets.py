@@ -21,7 +21,7 @@ def text(path: str) -> str:
 @cache
 def vega_bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script (about 900 kB), made once a process."""
-    return script_safe(str(vl_convert.javascript_bundle()))
+    return script_safe(str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")))
 
 
 def script_safe(code: str) -> str:

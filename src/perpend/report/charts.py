@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import altair as alt
 
 from perpend.report.series import Series
 
-Spec = dict[str, Any]
+Spec: TypeAlias = dict[str, Any]
+Layers: TypeAlias = alt.LayerChart | alt.FacetChart
+"""What `alt.layer` is typed to return."""
 INK, FAINT, LINE = "var(--ink)", "var(--faint)", "var(--ink-2)"
+FEW: Final = 8
+"""With more series than this their bands are drawn fainter."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +51,24 @@ def specifications(series: Sequence[Series]) -> dict[str, Spec]:
     return {name: _finish(chart) for name, chart in found.items()}
 
 
-def accuracy(axis: Axis, series: Sequence[Series]) -> alt.LayerChart:
+def accuracy(axis: Axis, series: Sequence[Series]) -> Layers:
     """Accuracy against compute: a line, its points and a band for every series."""
     base = alt.Chart().transform_filter(f"isValid(datum.{axis.field}) && datum.{axis.field} > 0")
     x = _log(axis)
     ends = {"y": _share("low"), "y2": alt.Y2("high"), "x": x}
     line = base.mark_line(strokeWidth=2).encode(x=x, y=_share("accuracy"), color=_colour(series), order="n:Q")
     return alt.layer(
-        base.mark_area(opacity=0.11).encode(color=_colour(series), **ends),
+        base.mark_area(opacity=0.1 if len(series) <= FEW else 0.05).encode(color=_colour(series), **ends),
         base.transform_filter("datum.single").mark_rule(strokeWidth=1.5).encode(color=_colour(series), **ends),
         line.encode(strokeDash=alt.condition("datum.oracle", alt.value([6, 4]), alt.value([1, 0]))),
         _points(base, series).encode(x=x, y=_share("accuracy"), tooltip=_tooltip(axis)),
+        base.transform_filter("datum.oracle && datum.last")
+        .mark_text(align="right", dy=-10, color=LINE, fontSize=11)
+        .encode(x=x, y=_share("accuracy"), text=alt.datum("oracle")),
     )
 
 
-def frontier(series: Sequence[Series]) -> alt.LayerChart:
+def frontier(series: Sequence[Series]) -> Layers:
     """Every deployable point; those that no other dominates are coloured and joined."""
     axis = COMPUTE[0]
     base = alt.Chart().transform_filter("datum.tokens > 0")
@@ -76,11 +83,12 @@ def frontier(series: Sequence[Series]) -> alt.LayerChart:
     )
 
 
-def cost(axis: Axis, series: Sequence[Series]) -> alt.LayerChart:
+def cost(axis: Axis, series: Sequence[Series]) -> Layers:
     """What a correct answer costs, by N; an interval without upper bound ends in an arrow."""
     base = alt.Chart()
     x = alt.X("n:O").title("samples a question, N").axis(labelAngle=0)
-    y = alt.Y("cost:Q").scale(type="log", nice=True).title(axis.title).axis(format="~s", tickCount=5)
+    y = alt.Y("cost:Q").scale(type="log", nice=False, padding=10).title(axis.title)
+    y = y.axis(format="~s", tickCount=5, gridOpacity=alt.condition("datum.label !== ''", alt.value(1), alt.value(0)))
     offset = alt.XOffset("s:N")
     side = base.encode(x=x, xOffset=offset, color=_colour(series))
     return alt.layer(
@@ -95,10 +103,15 @@ def cost(axis: Axis, series: Sequence[Series]) -> alt.LayerChart:
     )
 
 
-def gaps() -> alt.LayerChart:
+def gaps() -> Layers:
     """A bar a strategy: right, lost in selection, and never drawn."""
     base = alt.Chart()
-    y = alt.Y("s:N").sort(alt.SortField("order")).axis(None).scale(paddingInner=0.55, paddingOuter=0.45)
+    y = (
+        alt.Y("s:N")
+        .sort(field="order", op="min", order="ascending")
+        .axis(None)
+        .scale(paddingInner=0.55, paddingOuter=0.45)
+    )
     x = alt.X("start:Q").scale(domain=[0, 1]).title("share of the problems").axis(format=".0%", grid=False)
     parts = ["right", "selection", "coverage"]
     fill = alt.Color("part:N").scale(domain=parts, range=[f"var(--{p})" for p in parts]).legend(None)
@@ -116,10 +129,10 @@ def gaps() -> alt.LayerChart:
     )
 
 
-def difficulty(series: Sequence[Series]) -> alt.LayerChart:
+def difficulty(series: Sequence[Series]) -> Layers:
     """Accuracy in bins of similar problems."""
     x = (
-        alt.X("bin:N").sort(alt.SortField("order")).title(None)
+        alt.X("bin:N").sort(field="order", op="min", order="ascending").title(None)
         .axis(labelAngle=0, labelExpr="split(datum.label, '|')", labelLimit=130, labelOverlap=False)
     )  # fmt: skip
     offset = alt.XOffset("s:N")
@@ -133,9 +146,10 @@ def difficulty(series: Sequence[Series]) -> alt.LayerChart:
 
 def _points(base: alt.Chart, series: Sequence[Series], colour: str | None = None, size: int = 70) -> alt.Chart:
     symbols = alt.Shape("s:N").scale(domain=[s.id for s in series], range=[s.symbol for s in series]).legend(None)
-    if colour:
-        return base.mark_point(filled=True, size=size, opacity=0.75, color=colour).encode(shape=symbols)
-    return base.mark_point(filled=True, size=size, opacity=1).encode(shape=symbols, color=_colour(series))
+    made: alt.Chart = base.mark_point(filled=True, size=size, opacity=1).encode(
+        shape=symbols, color=alt.value(colour) if colour else _colour(series)
+    )
+    return made
 
 
 def _colour(series: Sequence[Series]) -> alt.Color:
@@ -147,7 +161,8 @@ def _share(field: str) -> alt.Y:
 
 
 def _log(axis: Axis) -> alt.X:
-    return alt.X(f"{axis.field}:Q").scale(type="log", nice=False, padding=18).title(axis.title).axis(format="~s", tickCount=6)
+    x = alt.X(f"{axis.field}:Q").scale(type="log", nice=False, padding=18).title(axis.title)
+    return x.axis(format="~s", tickCount=6, labelOverlap="greedy", labelSeparation=8)
 
 
 def _name() -> alt.Tooltip:
@@ -159,10 +174,11 @@ def _n() -> alt.Tooltip:
 
 
 def _tooltip(axis: Axis) -> list[alt.Tooltip]:
-    return [_name(), _n(), alt.Tooltip("text:N", title="accuracy"), alt.Tooltip(f"{axis.field}:Q", title=axis.label, format=",.4~s")]
+    compute = alt.Tooltip(f"{axis.field}:Q", title=axis.label, format=",.4~s")
+    return [_name(), _n(), alt.Tooltip("text:N", title="accuracy"), compute]
 
 
-def _finish(chart: alt.LayerChart) -> Spec:
+def _finish(chart: Layers) -> Spec:
     spec: Spec = chart.properties(data=alt.NamedData("rows"), width="container").to_dict()
     for key in ("config", "$schema"):
         spec.pop(key, None)

@@ -61,12 +61,14 @@ def of_task(task: TaskResult, slug: str, series: SeriesOf) -> list[Figure]:
 def accuracy(name: str, where: str, curves: Sequence[Curve] | Sequence[Headline], series: SeriesOf) -> Figure:
     """Accuracy against every kind of compute that was measured."""
     rows = [
-        _point(series[c.engine, c.strategy], p) | {"single": len(c.points) == 1} for c in curves for p in c.points
+        _point(series[c.engine, c.strategy], p) | {"single": len(c.points) == 1, "last": p is c.points[-1]}
+        for c in curves
+        for p in c.points
     ]
     shown, missing = _split(COMPUTE, rows)
     return Figure(
         id=name, kind="accuracy", title="Accuracy against compute",
-        alt=f"Accuracy against compute on {where}: one line a strategy, with 95 % bands. The numbers are in the table below.",
+        alt=f"Accuracy against compute on {where}: one line a strategy, with 95 % bands. A table of it is below.",
         variants=[Variant(a.label, f"accuracy-{a.field}") for a in shown],
         rows=rows, series=_used(curves, series), missing=[a.label for a in missing],
         head=["Strategy", "N", "Accuracy", "95 % interval", *(a.label for a in shown)],
@@ -154,7 +156,7 @@ def difficulty(name: str, task: TaskResult, series: SeriesOf) -> Figure:
         alt=f"Accuracy on {task.task} in bins of similar difficulty, by strategy, with 95 % intervals.",
         variants=[Variant(f"{d.engine}, N = {d.n}", "difficulty", {"engine": d.engine}) for d in task.difficulty],
         rows=rows, series=[s for s in series.values() if s.id in used],
-        note="; ".join(dict.fromkeys(d.method for d in task.difficulty)),
+        note="; ".join(dict.fromkeys(f"N = {d.n}, {d.method}" for d in task.difficulty)),
         head=["Bin", "Problems", "Strategy", "Accuracy (95 % interval)"],
         cells=[
             [b.label, f"{b.problems:.3g}", _label(series, d.engine, s), formats.percent_estimate(e)]
@@ -173,8 +175,12 @@ def _point(series: Series, point: Point | HeadlinePoint) -> Row:
 
 
 def _cost_rows(axis: Axis, curves: Sequence[Curve], series: SeriesOf) -> Iterator[Row]:
-    found = [(series[c.engine, c.strategy], p.n, getattr(p.cost_per_correct, axis.field)) for c in curves for p in c.points]
-    known: list[tuple[Series, int, Estimate]] = [(s, n, e) for s, n, e in found if _has(e)]
+    known: list[tuple[Series, int, Estimate]] = [
+        (series[c.engine, c.strategy], p.n, getattr(p.cost_per_correct, axis.field))
+        for c in curves
+        for p in c.points
+        if _has(getattr(p.cost_per_correct, axis.field))
+    ]
     top = 1.5 * max(max(e.value or 0, e.high or 0) for _, _, e in known) if known else None
     for s, n, e in known:
         yield {
@@ -186,10 +192,11 @@ def _cost_rows(axis: Axis, curves: Sequence[Curve], series: SeriesOf) -> Iterato
 def _gap_rows(gap: Gaps, series: SeriesOf) -> Iterator[Row]:
     covered = gap.coverage.value or 0.0
     for order, (strategy, lost) in enumerate(gap.selection_gap.items()):
-        right = covered - (lost.value or 0.0)
+        gap_width = lost.value or 0.0
+        right = covered - gap_width
         edge: Row = {
-            "edge_low": covered - (lost.value if lost.high is None else lost.high or 0.0) if lost.value is not None else right,
-            "edge_high": covered - (lost.low if lost.low is not None else lost.value or 0.0),
+            "edge_low": covered - (gap_width if lost.high is None else lost.high),
+            "edge_high": covered - (gap_width if lost.low is None else lost.low),
         }
         name = _label(series, gap.engine, strategy)
         parts = (

@@ -33,6 +33,11 @@ def points(estimate: Estimate | None) -> str:
     return f"{_end(estimate.value, 100, NOTHING, '+')} ({ends[0]} to {ends[1]})"
 
 
+def difference(value: float) -> str:
+    """A difference of shares in points: +7.1."""
+    return _end(value, 100, NOTHING, "+")
+
+
 def number(value: float | None) -> str:
     """A count or a cost: 12,345 · 12.3 · 0.0123."""
     if value is None:

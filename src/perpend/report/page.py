@@ -42,10 +42,11 @@ def write_report(results: Results, problems: Iterable[ProblemView], path: Path) 
 def render(results: Results, problems: Iterable[ProblemView]) -> str:
     """The page as one self-contained HTML text; the same input gives the same text."""
     scripts = [assets.vega_bundle(), *(assets.script_safe(assets.text(name)) for name in SCRIPTS)]
-    return environment().get_template("page.html").render(
+    template = environment().get_template("page.html")
+    return template.render(
         results=results,
-        style=Markup(assets.text("static/report.css")),  # noqa: S704
-        scripts=[Markup(script) for script in scripts],  # noqa: S704
+        style=Markup(assets.text("static/report.css")),
+        scripts=[Markup(script) for script in scripts],
         policy=" ".join(assets.csp_hash(script) for script in scripts),
         many_tasks=len(results.tasks) > MANY_TASKS,
         cards=techniques.cards(results),
@@ -63,8 +64,13 @@ def environment() -> Environment:
     )  # fmt: skip
     for name in ("percent", "percent_estimate", "percent_range", "points", "number", "number_estimate", "si", "usd"):
         made.filters[name] = getattr(formats, name)
-    made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value}
+    made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value, "name": breakable}
     return made
+
+
+def breakable(name: str) -> Markup:
+    """A strategy's name as code, which may be broken where its grammar has a joint."""
+    return Markup("<code>%s</code>") % Markup("<wbr>").join(re.split(r"(?<=[(,=/:])", name))
 
 
 def slugs(names: Iterable[str]) -> list[str]:
@@ -74,8 +80,9 @@ def slugs(names: Iterable[str]) -> list[str]:
 
 def _charts(results: Results) -> dict[str, Any]:
     series = all_series(results)
-    several = len(results.tasks) > 1 and bool(results.headlines)
-    headline = figures.accuracy("all-accuracy", "all tasks", results.headlines, series) if several else None
+    everywhere = [h for h in results.headlines if len(h.tasks) == len(results.tasks) > 1]
+    headline = figures.accuracy("all-accuracy", "all tasks", everywhere, series) if everywhere else None
+    partly = [series[h.engine, h.strategy].label for h in results.headlines if h not in everywhere]
     by_task = [
         (slug, task, figures.of_task(task, slug, series))
         for slug, task in zip(slugs(t.task for t in results.tasks), results.tasks, strict=True)
@@ -85,7 +92,12 @@ def _charts(results: Results) -> dict[str, Any]:
         "specs": charts.specifications(list(series.values())) if drawn else {},
         "figures": {f.id: {"alt": f.alt, "height": f.height, "rows": f.rows, "variants": f.variants} for f in drawn},
     }
-    return {"by_task": by_task, "headline": headline, "payload": Markup(assets.json_for_script(payload))}  # noqa: S704
+    return {
+        "by_task": by_task,
+        "headline": headline,
+        "partly": partly,
+        "payload": Markup(assets.json_for_script(payload)),
+    }
 
 
 def _samples(problems: Iterable[ProblemView]) -> dict[str, Any]:

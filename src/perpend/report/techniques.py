@@ -96,7 +96,7 @@ def _inline(text: str) -> Markup:
     safe = str(escape(text.strip()))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
     safe = re.sub(r"\*([^*\s][^*]*)\*", r"<em>\1</em>", safe)
-    return Markup(re.sub(r"arXiv (\d{4}\.\d{4,5})", r'<a href="https://arxiv.org/abs/\1">arXiv \1</a>', safe))  # noqa: S704
+    return Markup(re.sub(r"arXiv (\d{4}\.\d{4,5})", r'<a href="https://arxiv.org/abs/\1">arXiv \1</a>', safe))
 
 
 def _evidence(family: str, results: Results) -> list[Evidence]:
@@ -109,7 +109,7 @@ def _evidence(family: str, results: Results) -> list[Evidence]:
 
 
 def _measured(task: TaskResult, curve: Curve, last: Point) -> Evidence:
-    greedy = next((c.points[0] for c in task.curves if c.family == "greedy" and c.engine == curve.engine and c.points), None)
+    baselines = [c.points[0] for c in task.curves if c.family == "greedy" and c.engine == curve.engine and c.points]
     best = max(curve.points, key=lambda point: point.accuracy)
     several = len({c.engine for c in task.curves}) > 1
     return Evidence(
@@ -117,7 +117,7 @@ def _measured(task: TaskResult, curve: Curve, last: Point) -> Evidence:
         strategy=f"{curve.strategy} · {curve.engine}" if several else curve.strategy,
         n=last.n,
         accuracy=f"{formats.percent(last.accuracy)} ({formats.percent_range(last.low, last.high)})",
-        gain=f"{100 * (last.accuracy - greedy.accuracy):+.1f}".replace("-", "−") if greedy else formats.NOTHING,
+        gain=formats.difference(last.accuracy - baselines[0].accuracy) if baselines else formats.NOTHING,
         tokens=formats.number(last.tokens),
         per_correct=formats.number_estimate(last.cost_per_correct.tokens),
         best=f"{formats.percent(best.accuracy)} at N = {best.n}",

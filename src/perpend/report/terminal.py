@@ -19,7 +19,10 @@ def headline_lines(results: Results) -> list[str]:
 
 
 def summary_table(results: Results) -> Table:
-    """Every strategy of every task at its largest N, then their mean over tasks. Names are text, never markup."""
+    """Every strategy of every task at its largest N, then the mean of those that every task has.
+
+    Names are text, never markup.
+    """
     table = Table(title=Text(results.title), title_justify="left", pad_edge=False)
     for name in ("Task", "Strategy"):
         table.add_column(name, overflow="fold")
@@ -36,15 +39,21 @@ def _groups(results: Results) -> Iterator[list[tuple[str, Curve | Headline]]]:
     for task in results.tasks:
         yield [(f"{task.task} ({task.problems} of {task.problems_total})", c) for c in task.curves if c.points]
     if len(results.tasks) > 1:
-        yield [("mean over tasks", headline) for headline in results.headlines if headline.points]
+        everywhere = [h for h in results.headlines if h.points and len(h.tasks) == len(results.tasks)]
+        yield [(f"mean over {len(results.tasks)} tasks", headline) for headline in everywhere]
 
 
 def _cells(title: str, curve: Curve | Headline, many_engines: bool) -> list[Text]:
     point: Point | HeadlinePoint = curve.points[-1]
     name = curve.strategy + (f" · {curve.engine}" if many_engines else "") + (" (oracle)" if curve.oracle else "")
-    per_correct = formats.number_estimate(point.cost_per_correct.tokens) if isinstance(point, Point) else formats.NOTHING
+    interval = f"({formats.percent_range(point.low, point.high)})"
+    per_correct = point.cost_per_correct.tokens if isinstance(point, Point) else None
     cells = (
-        title, name, str(point.n), f"{formats.percent(point.accuracy)} ({formats.percent_range(point.low, point.high)})",
-        formats.number(point.tokens), per_correct,
-    )  # fmt: skip
+        title,
+        name,
+        str(point.n),
+        f"{formats.percent(point.accuracy)} {interval}",
+        formats.number(point.tokens),
+        formats.number_estimate(per_correct),
+    )
     return [Text(cell, style="dim" if curve.oracle else "") for cell in cells]

@@ -37,7 +37,7 @@
       spec.datasets = { rows };
       spec.height = figure.height;
       spec.description = figure.alt;
-      spec.padding = { left: 2, right: 6, top: 26, bottom: 4 };
+      spec.padding = { left: 2, right: 6, top: 6, bottom: 2 };
       spec.autosize = { type: "fit", contains: "padding" };
       const next = document.createElement("div");
       next.className = "canvas";
