@@ -18,9 +18,9 @@ def load(name: str) -> str:
     return files("perpend.tasks").joinpath(name).read_text(encoding="utf-8").removesuffix("\n")
 
 
-def few_shot(name: str, question: str, max_tokens: int) -> Prompt:
-    """The task's examples and the question, to be continued on one line."""
-    return Prompt(text=_filled(f"prompts/{name}.txt", question), stop=("\n",), max_tokens=max_tokens)
+def few_shot(name: str, question: str, max_tokens: int, stop: tuple[str, ...] = ("\n",)) -> Prompt:
+    """The task's examples and the question, to be continued; on one line, unless it has other stop strings."""
+    return Prompt(text=_filled(f"prompts/{name}.txt", question), stop=stop, max_tokens=max_tokens)
 
 
 def chat(name: str, question: str, max_tokens: int = CHAT_TOKENS) -> Prompt:

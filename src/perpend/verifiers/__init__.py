@@ -1,6 +1,7 @@
 """Scores for samples. A new verifier is one file here and one line below."""
 
-from perpend.core import Registry, Verifier
+from perpend.core import Registry, Task, Verifier
+from perpend.core.functions import is_function
 
 VERIFIERS: Registry[Verifier] = Registry(
     "verifier",
@@ -14,3 +15,12 @@ VERIFIERS: Registry[Verifier] = Registry(
         "simulated": "perpend.verifiers.simulated:Simulated",
     },
 )
+
+
+def resolve_verifier(text: str, task: Task) -> Verifier:
+    """The verifier that a string names: `file.py:function`, or one of the registry, for a task. Raises ConfigError."""
+    if is_function(text):
+        path, _, function = text.rpartition(":")
+        made: Verifier = VERIFIERS.load("function")(path, function)
+        return made
+    return VERIFIERS.build(text, task=task)
