@@ -1,16 +1,38 @@
-"""Prices: what a token costs, and what an hour of one's own machine is taken to cost."""
+"""Prices: as the user gives them, and what a machine of one's own is assumed to cost."""
 
 from __future__ import annotations
 
-from perpend.core import Price
+import math
 
-LOCAL_USD_PER_HOUR = 0.10
-"""An assumption, printed wherever it is used: about what two shared cores of a general-purpose cloud machine rent for
-(two vCPUs on demand were listed at $0.04 to $0.10 an hour by the large providers in 2025). `--hourly` replaces it."""
+from perpend.core import ConfigError, Price
+
+LOCAL_USD_PER_HOUR = 0.20
+"""What a local machine is assumed to cost an hour where nobody says: four to eight virtual cores on demand, in round
+figures, power included. It is printed as an assumption wherever a dollar figure rests on it."""
+PER_MILLION = 1e-6
 
 
-def local_price(hourly: float | None) -> tuple[Price, str]:
-    """The price of an engine on one's own machine, and a sentence that says where it comes from."""
-    rent = LOCAL_USD_PER_HOUR if hourly is None else hourly
-    source = "perpend's assumption; --hourly replaces it" if hourly is None else "as given with --hourly"
-    return Price(device_second=rent / 3600), f"${rent:g} an hour of this machine ({source})"
+def local_price(usd_per_hour: float | None = None) -> tuple[Price, str]:
+    """The price of an engine on this machine, by device second, and one phrase that says where it comes from."""
+    assumed = usd_per_hour is None
+    hourly = LOCAL_USD_PER_HOUR if usd_per_hour is None else usd_per_hour
+    if not 0 <= hourly < math.inf:
+        raise ConfigError(f"A machine cannot cost {hourly} dollars an hour.", "Give a number of dollars.")
+    return Price(device_second=hourly / 3600), f"${hourly:.2f} an hour of this machine" + " (assumed)" * assumed
+
+
+def parse_price(text: str) -> Price:
+    """Read "IN,CACHED,OUT" in dollars per million tokens, as price lists have it; "IN,OUT" where caching saves nothing.
+
+    Raises ConfigError.
+    """
+    try:
+        prices = [float(part) * PER_MILLION for part in text.split(",")]
+    except ValueError:
+        prices = []
+    if len(prices) not in (2, 3) or not all(0 <= price < math.inf for price in prices):
+        raise ConfigError(
+            f"Price {text!r} is not understood.",
+            'Write dollars per million tokens as INPUT,CACHED,OUTPUT, such as "0.15,0.075,0.60".',
+        )
+    return Price(input=prices[0], cached=prices[-2], output=prices[-1])

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from perpend.core import (
     Caps,
@@ -131,11 +132,10 @@ class SimulatedEngine:
 
     async def _wait(self, tokens: int, cancelled: asyncio.Event) -> None:
         if self._pace == 0:
-            return await asyncio.sleep(0)
-        try:
-            await asyncio.wait_for(cancelled.wait(), self._pace * tokens / self._tokens_per_second)
-        except TimeoutError:
+            await asyncio.sleep(0)
             return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(cancelled.wait(), self._pace * tokens / self._tokens_per_second)
 
 
 def _words(drawn: Drawn) -> list[str]:
