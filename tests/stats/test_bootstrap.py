@@ -22,7 +22,7 @@ def test_the_estimate_is_the_plain_mean_and_lies_inside_its_interval(values):
 
 def test_a_matrix_gives_the_interval_of_each_column():
     together = mean_interval(VALUES)
-    assert len(together) == 6
+    assert together.estimate.shape == together.low.shape == (6,)
     for budget in range(6):
         alone = mean_interval(VALUES[:, budget])
         assert together[budget].low == pytest.approx(alone.low)

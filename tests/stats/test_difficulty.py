@@ -48,7 +48,7 @@ def test_any_curve_can_be_evaluated_on_the_held_half():
     correct = pool(problems=400)
     split = difficulty_bins(correct, seed=1)
     means = [mean for mean in split.means(lambda half: coverage_curve(half.take(correct))) if mean is not None]
-    assert [len(mean) for mean in means] == [8] * 5
+    assert [mean.estimate.shape for mean in means] == [(8,)] * 5
     first = [mean[0].estimate for mean in means]
     assert first == sorted(first, reverse=True)
     assert all(mean.low[0] < mean.estimate[0] < mean.high[0] for mean in means)

@@ -53,6 +53,11 @@ def test_all_correct_leaves_only_the_draws_that_all_abstain():
     assert values[0] == pytest.approx([0.6, 0.9, 1, 1, 1], abs=EXACT)
 
 
+@pytest.mark.parametrize("at_most_exact", [256, 1])
+def test_samples_that_all_abstain_are_never_right(at_most_exact):
+    assert not majority_curve([[-1, -1, -1]], [[0, 0, 0]], at_most_exact=at_most_exact).values.any()
+
+
 def test_a_key_that_was_graded_both_ways_counts_with_its_share():
     assert majority_curve([[0, 0, 0, 0]], [[1, 1, 1, 0]]).values[0] == pytest.approx([0.75] * 4)
 

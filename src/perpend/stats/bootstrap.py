@@ -4,6 +4,9 @@ Plain resampling of few problems cannot see the failure (or success) that did no
 55–79 % for 16–30 problems with mean .05 or .95. Two added problems, one at each extreme, repair that; the point
 estimate stays the plain figure. A resample draws P of the P + 2. All intervals here are one thing: a ratio of sums
 over resampled problems.
+
+Lowest coverage found in simulation at a nominal 95 %, for 16, 30 and 60 problems of mean accuracy .05, .5 and .95, by
+single outcomes and by means of 16: means .95, paired differences .945, headlines (`mover`) of 5 tasks .94, of 10 .93.
 """
 
 import math
@@ -129,7 +132,7 @@ def _resampled_ratios(numerators: Floats, denominators: Floats, draws: int, seed
     return np.asarray((times_drawn @ numerators) / (times_drawn @ denominators))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _times_drawn(problems: int, weight: float, draws: int, seed: int) -> NDArray[np.float64]:
     """[draws, P + 2] how often each problem occurs in each resample; the same for every figure of a study."""
     chances = np.append(np.ones(problems), [weight, weight]) / (problems + 2 * weight)

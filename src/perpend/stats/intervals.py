@@ -26,9 +26,6 @@ class Interval:
     n: int
     """How many problems (for a headline: tasks) it rests on."""
 
-    def __len__(self) -> int:
-        return len(self.estimate)
-
     def __getitem__(self, index: int) -> "Interval":
         estimate, low, high = (_finite(part[index]) for part in (self.estimate, self.low, self.high))
         return Interval(estimate, low, high, self.n)

@@ -89,7 +89,7 @@ def _hits(
     problems, samples = keys.shape
     order = permutations(seed, orders, samples, problems, first_problem=first_problem)
     problem = np.arange(problems)[:, None]
-    narrow = keys.astype(np.min_scalar_type(-credits.shape[1]))
+    narrow = keys.astype(np.min_scalar_type(-1 - credits.shape[1]))
     winners = vote_winners(narrow[problem, order], None if weights is None else weights[problem, order])
     return np.asarray(np.column_stack([credits, np.zeros(problems)])[problem, winners])  # −1 is the last column
 

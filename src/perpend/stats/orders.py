@@ -23,10 +23,8 @@ def permutations(
     if count < 1 or samples < 1 or (problems is not None and problems < 0):
         raise ValueError("permutations needs at least one order and one sample, and no negative number of problems.")
     dtype = np.int16 if samples <= np.iinfo(np.int16).max else np.int32
-    identity = np.broadcast_to(np.arange(samples, dtype=dtype), (count, samples))
-    if problems is None:
-        return np.random.default_rng([seed, first_problem]).permuted(identity, axis=1)
-    orders = np.empty((count, problems, samples), dtype=dtype)
-    for problem in range(problems):
+    identity = np.broadcast_to(np.arange(samples), (count, samples))  # NumPy shuffles machine words twice as fast
+    orders = np.empty((count, 1 if problems is None else problems, samples), dtype=dtype)
+    for problem in range(orders.shape[1]):
         orders[:, problem] = np.random.default_rng([seed, first_problem + problem]).permuted(identity, axis=1)
-    return orders
+    return orders[:, 0] if problems is None else orders
