@@ -253,11 +253,16 @@ def _recommendations(shape: Shape, deployable: Sequence[Curve]) -> list[Recommen
             gain = point.accuracy - greedy.accuracy
             found.append(
                 Recommendation(
-                    budget_tokens=budget, engine=engine, strategy=curve.strategy, n=point.n, tokens=point.tokens,
+                    budget_tokens=budget,
+                    engine=engine,
+                    strategy=curve.strategy,
+                    n=point.n,
+                    tokens=point.tokens,
                     accuracy=Estimate(value=point.accuracy - 0.01, low=point.low - 0.01, high=point.high - 0.01),
                     naive_accuracy=point.accuracy,
                     gain_over_greedy=Estimate(value=gain, low=gain - 0.06, high=gain + 0.06),
-                    cost_per_correct_tokens=point.cost_per_correct.tokens, sure=gain > 0.06,
+                    cost_per_correct_tokens=point.cost_per_correct.tokens,
+                    sure=gain > 0.06,
                 )  # fmt: skip
             )
     return found
@@ -297,11 +302,23 @@ def _findings(shape: Shape) -> list[Finding]:
     n = max(shape.sizes)
     rows = [
         (FindingKind.VOTES, f"Voting over {n} samples is right 7.1 points more often than one greedy answer.", True),
-        (FindingKind.COVERAGE, f"Some sample of {n} is right for 81 % of the problems: a better verifier has room.", True),
+        (
+            FindingKind.COVERAGE,
+            f"Some sample of {n} is right for 81 % of the problems: a better verifier has room.",
+            True,
+        ),
         (FindingKind.ADVICE, "At 1,000 tokens a question, run majority with n = 8.", True),
-        (FindingKind.CHECKER, "On countdown the task's own checker turns nearly all of that room into accuracy.", False),
+        (
+            FindingKind.CHECKER,
+            "On countdown the task's own checker turns nearly all of that room into accuracy.",
+            False,
+        ),
         (FindingKind.COST, "Greedy gives the cheapest correct answer, at 540 tokens each.", False),
-        (FindingKind.LIMIT, f"{shape.problems} problems a task cannot tell strategies apart that are within 9 points.", False),
+        (
+            FindingKind.LIMIT,
+            f"{shape.problems} problems a task cannot tell strategies apart that are within 9 points.",
+            False,
+        ),
     ]
     return [
         Finding(

@@ -15,9 +15,7 @@
     axisX: { grid: false },
   };
 
-  function tooltipOf(figure) {
-    return { disableDefaultStyle: true, offsetX: 12, offsetY: 12, id: "vg-tooltip-element", maxDepth: 1 };
-  }
+  const tooltip = { disableDefaultStyle: true, offsetX: 12, offsetY: 12 };
 
   function matches(row, variant, hidden) {
     return !hidden.has(row.s) && Object.entries(variant.where).every(([field, value]) => row[field] === value);
@@ -27,7 +25,7 @@
     const figure = payload.figures[element.id];
     const box = element.querySelector(".chart");
     const hidden = new Set();
-    let chosen = 0, latest = 0;
+    let chosen = 0, latest = 0, drawn = null;
 
     async function draw() {
       const turn = ++latest;
@@ -42,8 +40,10 @@
       const next = document.createElement("div");
       next.className = "canvas";
       box.replaceChildren(next);
-      const made = await vegaEmbed(next, spec, { renderer: "svg", actions: false, defaultStyle: false, config, tooltip: tooltipOf(figure) });
-      if (turn !== latest) made.finalize();
+      const made = await vegaEmbed(next, spec, { renderer: "svg", actions: false, defaultStyle: false, config, tooltip });
+      if (turn !== latest) { made.finalize(); return; }
+      if (drawn) drawn.finalize();
+      drawn = made;
       element.dataset.drawn = variant.spec;
     }
 
