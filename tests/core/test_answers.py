@@ -37,6 +37,7 @@ SAME = [
     (r"2\sqrt3", "2*sqrt(3)"),
     ("**12**", "12"),
     ("2 x + 3", "2x+3"),
+    (r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}", r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"),
 ]
 DIFFERENT = [
     ("10 cm", "10 m"),
@@ -51,6 +52,7 @@ DIFFERENT = [
     ("10m", "10 m"),
     ("1,234", "1, 234"),
     (r"\sqrt{2}", "2"),
+    ("10!", "10"),
 ]
 
 

@@ -31,9 +31,9 @@ _REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\(?:left|right|displaystyle|limits)(?![A-Za-z])\s?", ""),
-        (r"\\!", ""),
+        (r"(?<!\\)\\!", ""),
         (r"(?<=[0-9])\\,(?=[0-9]{3}(?![0-9]))", ""),
-        (r"\\(?:[,;: ]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|~", " "),
+        (r"(?<!\\)\\(?:[,;: ]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|~", " "),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
         (r"\\(?:cdot|times|ast)(?![A-Za-z])\s?", "*"),
         (r"\\div(?![A-Za-z])\s?", "/"),
@@ -66,7 +66,7 @@ _CONSTANT = re.compile(r"\s?\+\s?(?:C|K|constant|const)$")
 
 def outer_unwrapped(text: str) -> str:
     r"""Without what only sets an answer off: `$…$`, `\boxed{…}`, `**…**`, a final full stop, `x =`, `+ C`."""
-    text = text.strip().rstrip(" .,;:!")
+    text = text.strip().rstrip(" .,;:")
     for opening, closing in (*_DELIMITERS, ("**", "**")):
         if len(text) > len(opening) + len(closing) and text.startswith(opening) and text.endswith(closing):
             inside = text[len(opening) : -len(closing)]
@@ -92,7 +92,7 @@ def squeezed(text: str) -> str:
     choice = re.fullmatch(r"\(([A-Za-z])\)", text)
     if choice:
         return choice[1]
-    prose = re.sub(r"\\[A-Za-z]+", "", text)
+    prose = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+", "", text)
     if re.search(r"[^\W\d_]{3}", prose) or text.casefold() == "no":
         return text if "\\" in text else text.casefold()
     tight = _SPACE.sub(lambda match: match[1] or "", text)

@@ -102,7 +102,7 @@ def normalize(answer: str) -> str:
 
 
 def marked_answer(text: str) -> str | None:
-    r"""What a completion says is its answer: in `\boxed{}`, after `####` or after "answer is"; None where it does not."""
+    r"""What a completion calls its answer: in `\boxed{}`, after `####` or after "answer is"; None where nothing."""
     boxed = _last_boxed(text)
     if boxed is not None:
         return boxed.strip() or None

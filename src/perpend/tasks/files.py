@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -14,6 +15,8 @@ from perpend.core.answers import extract_final_answer, normalize
 from perpend.core.functions import UserFunction, load_function
 from perpend.tasks.prompting import CHAT_TOKENS, chat, check_style, load
 from perpend.tasks.rows import Complaints, Row, csv_rows, json_rows, read_bytes
+
+_SURROGATE = re.compile("[\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class _File:
         return replace(prompt, messages=(Message("system", self._system), *(prompt.messages or ())))
 
     def extract(self, text: str) -> str | None:
-        r"""What is in the last `\boxed{}`, after `####` or after "answer is"; else the last number, or the last line."""
+        r"""What is in the last `\boxed{}`, after `####` or "answer is"; else the last number, or the last line."""
         return extract_final_answer(text)
 
     def canonical(self, answer: str) -> str | None:
@@ -168,6 +171,8 @@ def _fault(row: dict[str, Any], columns: Columns, keyed: bool) -> str | None:
     answer = row.get(columns.answer)
     if isinstance(answer, list | dict):
         return f"its {columns.answer!r} is neither text nor a number"
+    if _SURROGATE.search(f"{question}{answer}"):
+        return "it holds half of a surrogate pair, which is no character"
     if keyed and _key(row, columns) is None:
         return f"it has no {columns.answer!r}, where other lines have one"
     return None

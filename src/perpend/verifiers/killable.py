@@ -44,6 +44,7 @@ class Killable:
         self._executor: ThreadPoolExecutor | None = None
         self._local = threading.local()
         self._workers: list[_Worker] = []
+        self._lock = threading.Lock()
 
     async def map(self, values: Sequence[Any]) -> list[Any]:
         """`handle` of each value, in order; None for those that did not come back. Raises VerifierError.
@@ -61,27 +62,33 @@ class Killable:
             for index, value in waiting:
                 results[index] = await loop.run_in_executor(executor, self._call, value)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._size, len(values))):
-                group.create_task(take())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._size, len(values))):
+                    group.create_task(take())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         return results
 
     async def close(self) -> None:
         """End the workers. Safe to call twice; a later call starts them again."""
         executor, self._executor = self._executor, None
         for worker in self._workers:
-            worker.kill()
-        self._workers.clear()
-        self._local = threading.local()
+            worker.interrupt()
         if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
+        for worker in self._workers:
+            worker.kill()
+        self._workers = []
+        self._local = threading.local()
 
     def _call(self, value: Any) -> Any:
         worker: _Worker | None = getattr(self._local, "worker", None)
         if worker is None or not worker.alive:
             worker = _Worker(self._file, self._megabytes)
             self._local.worker = worker
-            self._workers = [*(w for w in self._workers if w.alive), worker]
+            with self._lock:
+                self._workers = [*(w for w in self._workers if w.alive), worker]
         return worker.call(value, self._seconds)
 
 
@@ -110,6 +117,10 @@ class _Worker:
             return None
         line = self._line(seconds)
         return None if line is None else json.loads(line)
+
+    def interrupt(self) -> None:
+        """SIGKILL alone, from another thread: the one that waits for a reply sees the end of it."""
+        self._process.kill()
 
     def kill(self) -> None:
         """SIGKILL, and collect it."""
