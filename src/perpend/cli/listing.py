@@ -85,7 +85,7 @@ def _entry(registry: Registry[Any], name: str) -> Entry:
     return Entry(name, " ".join(doc.split("\n\n")[0].split()), options)
 
 
-GIVEN_BY_THE_STUDY = ("task", "name", "reproducible")
+GIVEN_BY_THE_STUDY = ("task", "name", "reproducible", "source")
 """Parameters that no one writes in a string."""
 
 

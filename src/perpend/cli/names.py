@@ -21,7 +21,7 @@ def check_name(registry: Registry[Any], text: str) -> None:
     if call.name not in registry.names():
         see = f"`perpend list {PLURALS[kind]}` shows all."
         raise ConfigError(f"There is no {kind} {call.name!r}.", f"{suggestion(call.name, registry.names())}{see}")
-    known = signature(registry.load(call.name)).parameters
+    known = signature(registry.load(call.name)).parameters if call.options else {}
     for option in call.options:
         if option not in known:
             hint = suggestion(option, known)

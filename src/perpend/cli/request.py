@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 QUICKSTART = "quickstart"
+FILE_TASKS = ("jsonl", "csv")
 
 
 def wanted(file: Path | None, flags: Mapping[str, Any], folder: Path | None) -> tuple[StudySpec, Path]:
@@ -20,9 +21,39 @@ def wanted(file: Path | None, flags: Mapping[str, Any], folder: Path | None) -> 
     from perpend.api import make_spec
 
     given = {name: value for name, value in flags.items() if value is not None and value != []}
+    verifiers, checker = given.pop("verifier", []), given.pop("checker", None)
     spec = make_spec(file, given)
+    spec = with_checker(with_verifiers(spec, verifiers), checker)
     check_names(spec)
     return spec, folder or RUNS / _folder_name(file, spec, quick="task" not in given)
+
+
+def with_verifiers(spec: StudySpec, verifiers: Sequence[str]) -> StudySpec:
+    """The strategies that select by a score, with each of the verifiers too."""
+    more = [f"{family}(verifier={verifier})" for verifier in verifiers for family in ("weighted_vote", "best_of_n")]
+    return spec.model_copy(update={"strategies": tuple(dict.fromkeys((*spec.strategies, *more)))})
+
+
+def with_checker(spec: StudySpec, checker: str | None) -> StudySpec:
+    """The user's own checker for the user's own problems. Raises ConfigError where there are none."""
+    from perpend.core import ConfigError, parse_call
+
+    if checker is None:
+        return spec
+    if not any(parse_call(task.use).name in FILE_TASKS for task in spec.task):
+        raise ConfigError("--checker is for tasks jsonl and csv, and there is none.", "Add --task jsonl:FILE.")
+    tasks = [task.model_copy(update={"use": _checked(task.use, checker)}) for task in spec.task]
+    return spec.model_copy(update={"task": tuple(tasks)})
+
+
+def _checked(use: str, checker: str) -> str:
+    from perpend.core import parse_call
+
+    call = parse_call(use)
+    if call.name not in FILE_TASKS:
+        return use
+    options = {**({"path": call.target} if call.target else {}), **call.options, "checker": checker}
+    return f"{call.name}({', '.join(f'{name}={value}' for name, value in options.items())})"
 
 
 def check_names(spec: StudySpec) -> None:

@@ -44,6 +44,14 @@ def study(
     strategies: Annotated[
         str | None, flag("--strategies", help="Separated by commas. [default: all that apply]", panel=WHAT)
     ] = None,
+    verifier: Annotated[
+        list[str] | None,
+        flag("--verifier", help="Select by this scorer too, FILE.py:FUNCTION or a name. Repeats.", panel=WHAT),
+    ] = None,
+    checker: Annotated[
+        str | None,
+        flag("--checker", help="FILE.py:FUNCTION that tells right answers, for jsonl and csv tasks.", panel=WHAT),
+    ] = None,
     style: Annotated[
         str | None, flag("--style", help="chat or few-shot. [default: what suits the task]", panel=WHAT)
     ] = None,
@@ -85,7 +93,9 @@ def study(
     Without a study file and without --task it runs the quickstart. Draws every sample once, stores it, and evaluates
     every strategy at every N from the same samples. Run again, it goes on where it stopped, and draws nothing twice.
 
-    Your own problems: --task jsonl:FILE or csv:FILE. Columns: COLUMNS
+    Your own problems: --task jsonl:FILE (a JSON object a line) or csv:FILE (with a header). The columns are question,
+    answer (the right one; may be left out with --checker) and id (optional). Where they are called something else:
+    --task 'jsonl(path=FILE, question=COLUMN, answer=COLUMN, id=COLUMN)'.
 
     An environment variable that holds several tasks or engines separates them by spaces.
     """
@@ -93,7 +103,8 @@ def study(
     from perpend.cli.request import wanted
 
     flags = {
-        "task": task, "engine": engine, "strategies": strategies, "style": style, "limit": limit, "samples": samples,
+        "task": task, "engine": engine, "strategies": strategies, "verifier": verifier, "checker": checker,
+        "style": style, "limit": limit, "samples": samples,
         "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "system": system, "seed": seed,
         "reproducible": reproducible, "budget": budget, "per_problem": per_problem,
         "max_connections": max_connections, "hourly": hourly, "title": title,
