@@ -110,7 +110,7 @@ class Judge:
         scores = []
         for sample in samples:
             value = float("nan")
-            async for opinion in run.sample(1, Prompt(text=f"Rate {sample.index}: {sample.text}", max_tokens=300)):
+            async for opinion in run.sample(1, Prompt(text=f"Rate {sample.index}: {sample.text}", max_tokens=600)):
                 value = float(opinion.key or "nan")
             scores.append(Score(value))
         return scores

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from perpend.core import Floats, Ints, Pool, Sample
+from perpend.core import Bools, Floats, Ints, Pool, Sample
 
 Rule = Callable[[Ints, Floats, Floats], Ints]
 """(keys, values, probabilities), all [..., samples] → the leading key after each vote, −1 while there is none."""
@@ -83,6 +83,7 @@ def credit_over_orders(pool: Pool, order: Ints, verifier: str | None, rule: Rule
         are correct.
     """
     problem = np.arange(len(pool.problems))[:, None]
+    order = _existing_first(order, pool.mask[problem, order])
     unscored = np.full(pool.keys.shape, np.nan)
     keys = np.where(pool.mask, pool.keys, -1)
     values = pool.scores[verifier] if verifier else unscored
@@ -91,6 +92,13 @@ def credit_over_orders(pool: Pool, order: Ints, verifier: str | None, rule: Rule
     correct = _credits(keys, pool)[problem, winners]
     variance = correct.var(axis=0, ddof=1) if len(order) > 1 else np.full(keys.shape, np.nan)
     return correct, np.sqrt((variance / len(order)).sum(axis=0)) / len(pool.problems)
+
+
+def _existing_first(order: Ints, exists: Bools) -> Ints:
+    """The same order with the gaps of ragged rows moved to the end, [permutation, problem, sample]."""
+    if exists.all():
+        return order
+    return np.take_along_axis(order, np.argsort(~exists, axis=-1, kind="stable"), axis=-1)
 
 
 def _credits(keys: Ints, pool: Pool) -> Floats:
