@@ -18,15 +18,14 @@ from collections import deque
 from fractions import Fraction
 
 from perpend.core.answer_forms import (
-    as_date,
     as_intervals,
     as_pieces,
     clean_latex,
     join_pieces,
     outer_unwrapped,
-    split_unit,
     squeezed,
 )
+from perpend.core.answer_units import as_date, split_unit
 
 LONGEST = 2000
 """Characters of an answer beyond which only its white space is normalised."""

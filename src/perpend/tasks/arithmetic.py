@@ -31,7 +31,7 @@ class Arithmetic:
 
     def __init__(self, problems: int = 60, difficulty: Difficulty = "mixed", seed: int = 0) -> None:
         self._stream = Stream(self.name, make, problems, difficulty, seed, shown_questions(self.name))
-        self.fingerprint = self._stream.fingerprint(load("prompts/arithmetic.txt"))
+        self.fingerprint = self._stream.fingerprint(load("prompts/arithmetic.txt"), load("prompts/arithmetic.chat.txt"))
 
     def problems(self) -> Sequence[Problem]:
         """All of them, always in the same order. Raises TaskError where the level has not got as many."""

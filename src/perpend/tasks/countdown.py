@@ -39,7 +39,7 @@ class Countdown:
 
     def __init__(self, problems: int = 60, difficulty: Difficulty = "mixed", seed: int = 0) -> None:
         self._stream = Stream(self.name, make, problems, difficulty, seed, shown_questions(self.name), MIXTURE)
-        self.fingerprint = self._stream.fingerprint(load("prompts/countdown.txt"))
+        self.fingerprint = self._stream.fingerprint(load("prompts/countdown.txt"), load("prompts/countdown.chat.txt"))
 
     def problems(self) -> Sequence[Problem]:
         """All of them, always in the same order. Raises TaskError where the level has not got as many."""

@@ -68,8 +68,13 @@ class Stream:
         self._problems: list[Problem] | None = None
 
     def fingerprint(self, *sources: str) -> str:
-        """A digest of what decides the problems, their number left out: more of them extend a study."""
-        return digest([self._prefix, self._levels, *sources])
+        """A digest of what decides the problems, their number left out: more of them extend a study.
+
+        The first few are part of it, so that a generator that was changed does not pass for the old one.
+        """
+        seen = set(self._shown)
+        first = [self._next(number, seen) for number in range(len(LEVELS))]
+        return digest([self._prefix, self._levels, [[p.data, p.key] for p in first], *sources])
 
     def problems(self) -> list[Problem]:
         """All of them, in order. Raises TaskError where the level has not got as many."""

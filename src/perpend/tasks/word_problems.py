@@ -18,6 +18,12 @@ from perpend.tasks.prompting import chat, check_style, few_shot, load, shown_que
 _LEVELS = {1: (1, 5), 2: (1, 10), 3: (2, 6), 4: (2, 12), 5: (3, 9)}
 """Steps, and the largest number given."""
 MIXTURE = (1, 2, 3, 1, 4, 2, 5)
+SOURCES = (
+    "prompts/word_problems.txt",
+    "prompts/word_problems.chat.txt",
+    "data/word_problems.txt",
+    "data/word_problems_words.txt",
+)
 MOST = 200
 """The largest answer."""
 
@@ -49,8 +55,7 @@ class WordProblems:
 
     def __init__(self, problems: int = 60, difficulty: Difficulty = "mixed", seed: int = 0) -> None:
         self._stream = Stream(self.name, make, problems, difficulty, seed, shown_questions(self.name), MIXTURE)
-        sources = ("prompts/word_problems.txt", "data/word_problems.txt", "data/word_problems_words.txt")
-        self.fingerprint = self._stream.fingerprint(*map(load, sources))
+        self.fingerprint = self._stream.fingerprint(*map(load, SOURCES))
 
     def problems(self) -> Sequence[Problem]:
         """All of them, always in the same order. Raises TaskError where the level has not got as many."""

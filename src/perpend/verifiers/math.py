@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perpend.core import Problem, Run, Sample, Score, digest
-from perpend.core.answer_forms import as_date, split_unit
+from perpend.core.answer_units import as_date, split_unit
 from perpend.core.answers import LONGEST, exact_number, normalize
 from perpend.verifiers.exact import required_key
 from perpend.verifiers.killable import Killable
