@@ -21,7 +21,7 @@ from tests.strategies.tiny import RIGHT, Tiny, all_orders, live, orders_of, pool
 
 SAMPLES, PROBLEMS = 4, 3
 ORDERS = all_orders(SAMPLES, PROBLEMS)
-SEEDS = range(3)
+SEEDS = range(2)
 
 
 async def live_correct(strategy: Strategy, rows: list[list[Tiny]]) -> np.ndarray:
@@ -43,11 +43,10 @@ async def test_majority_over_all_orders_is_its_closed_form_and_its_votes_agree_o
     np.testing.assert_array_equal(voted, found)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("probabilities", ["none", "some", "all"])
-@pytest.mark.parametrize("temperature", [None, 0.001, 0.5])
-async def test_a_weighted_vote_agrees_order_by_order(seed: int, probabilities: str, temperature: float | None):
-    rows = tiny_rows(seed, probabilities=probabilities)
+@pytest.mark.parametrize("temperature", [None, 0.001])
+async def test_a_weighted_vote_agrees_order_by_order(probabilities: str, temperature: float | None):
+    rows = tiny_rows(0, probabilities=probabilities)
     strategy = WeightedVote(verifier="known", temperature=temperature)
     offline = strategy.offline(pools_of(rows), orders_of(ORDERS))
     np.testing.assert_array_equal(offline.correct, await live_correct(strategy, rows))

@@ -54,9 +54,11 @@ class WeightedVote:
     async def __call__(self, problem: Problem, run: Run) -> Result:
         """Vote over n scored samples."""
         samples = await draw(run, self.n)
+        if not samples:
+            return run.result(None)
         scores = await run.score(samples, self.verifier)
         winners = self._winners(codes(samples), _values(scores), _probabilities(scores))
-        return run.result(elected(samples, int(winners[-1])) if samples else None)
+        return run.result(elected(samples, int(winners[-1])))
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same vote over every order of the pool, after each sample."""
