@@ -120,10 +120,10 @@ def _accuracy(shape: Shape, task: str, engine: str, strategy: str, n: int) -> fl
     return mean + share * (covered - mean) if strategy != "greedy" else mean + 0.04
 
 
-def _estimate(value: float, problems: int, width: float = 1.0) -> Estimate:
+def _estimate(value: float, problems: int) -> Estimate:
     right = value * problems
-    low, high = beta.ppf([0.025, 0.975], right + 0.5, problems - right + 0.5)
-    return Estimate(value=value, low=value - width * (value - float(low)), high=value + width * (float(high) - value))
+    low, high = (float(beta.ppf(q, right + 0.5, problems - right + 0.5)) for q in (0.025, 0.975))
+    return Estimate(value=value, low=low, high=high)
 
 
 def _points(shape: Shape, task: str, engine: str, strategy: str) -> list[Point]:
@@ -263,7 +263,7 @@ def _recommendations(shape: Shape, deployable: Sequence[Curve]) -> list[Recommen
                     gain_over_greedy=Estimate(value=gain, low=gain - 0.06, high=gain + 0.06),
                     cost_per_correct_tokens=point.cost_per_correct.tokens,
                     sure=gain > 0.06,
-                )  # fmt: skip
+                )
             )
     return found
 
@@ -310,13 +310,13 @@ def _findings(shape: Shape) -> list[Finding]:
         (FindingKind.ADVICE, "At 1,000 tokens a question, run majority with n = 8.", True),
         (
             FindingKind.CHECKER,
-            "On countdown the task's own checker turns nearly all of that room into accuracy.",
+            "On countdown the task's own checker turns nearly all of it into accuracy.",
             False,
         ),
         (FindingKind.COST, "Greedy gives the cheapest correct answer, at 540 tokens each.", False),
         (
             FindingKind.LIMIT,
-            f"{shape.problems} problems a task cannot tell strategies apart that are within 9 points.",
+            f"{shape.problems} problems a task cannot tell apart what is within 9 points.",
             False,
         ),
     ]
@@ -333,7 +333,7 @@ def _engine(shape: Shape, name: str) -> EngineInfo:
     return EngineInfo(
         name=name, spec="simulated" if shape.simulated else "embedded", fingerprint="sha256:" + "5f" * 32,
         version="openvino-genai 2026.4.0, SmolLM2-135M-Instruct Q4_K_M", simulated=shape.simulated,
-        exact_replay=False, note="A seed fixes the law of a sample but not its text: batches of other sizes round apart.",
+        exact_replay=False, note="A seed fixes a sample's law but not its text: other batch sizes round apart.",
         shape=ShapeInfo(parameters=PARAMETERS, layers=30, width=576) if shape.flops else None,
         price="$0.20 per million tokens (assumed)" if shape.priced else None,
     )  # fmt: skip

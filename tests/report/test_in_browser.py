@@ -209,4 +209,6 @@ def test_paper_has_the_charts_and_not_the_browser(visit: Visit, report: Path) ->
     assert not page.locator("#browser").is_visible()
     assert page.locator("#samples .paper").is_visible()
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()") == "#1b1d22"
+    page.set_viewport_size({"width": 700, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
     assert len(page.pdf()) > 50_000

@@ -5,9 +5,9 @@ from tests.report.hostile import PAYLOAD, hostile
 from tests.report.synthetic import Shape, results
 
 
-def shown(shape: Shape = Shape()) -> str:
+def shown(shape: Shape | None = None) -> str:
     console = Console(width=150, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(summary_table(results(shape)))
+    console.print(summary_table(results(shape or Shape())))
     return console.export_text()
 
 

@@ -88,7 +88,7 @@ def cost(axis: Axis, series: Sequence[Series]) -> Layers:
     base = alt.Chart()
     x = alt.X("n:O").title("samples a question, N").axis(labelAngle=0)
     y = alt.Y("cost:Q").scale(type="log", nice=False, padding=10).title(axis.title)
-    y = y.axis(format="~s", tickCount=5, gridOpacity=alt.condition("datum.label !== ''", alt.value(1), alt.value(0)))
+    y = y.axis(format=".3~s", tickCount=5, gridOpacity=alt.condition("datum.label !== ''", alt.value(1), alt.value(0)))
     offset = alt.XOffset("s:N")
     side = base.encode(x=x, xOffset=offset, color=_colour(series))
     return alt.layer(
@@ -112,7 +112,7 @@ def gaps() -> Layers:
         .axis(None)
         .scale(paddingInner=0.55, paddingOuter=0.45)
     )
-    x = alt.X("start:Q").scale(domain=[0, 1]).title("share of the problems").axis(format=".0%", grid=False)
+    x = alt.X("start:Q").scale(domain=[0, 1]).title("share of the problems").axis(format=".0%", grid=False, tickCount=5)
     parts = ["right", "selection", "coverage"]
     fill = alt.Color("part:N").scale(domain=parts, range=[f"var(--{p})" for p in parts]).legend(None)
     tip = [_name(), _n(), alt.Tooltip("what:N", title="part"), alt.Tooltip("text:N", title="share")]
@@ -162,7 +162,7 @@ def _share(field: str) -> alt.Y:
 
 def _log(axis: Axis) -> alt.X:
     x = alt.X(f"{axis.field}:Q").scale(type="log", nice=False, padding=18).title(axis.title)
-    return x.axis(format="~s", tickCount=6, labelOverlap="greedy", labelSeparation=8)
+    return x.axis(format=".3~s", tickCount=6, labelOverlap="greedy", labelSeparation=8)
 
 
 def _name() -> alt.Tooltip:

@@ -145,7 +145,7 @@ def difficulty(name: str, task: TaskResult, series: SeriesOf) -> Figure:
     """Who wins on which problems."""
     rows: list[Row] = [
         {"s": series[d.engine, s].id, "name": series[d.engine, s].label, "engine": d.engine, "order": i,
-         "bin": f"{b.label.replace('|', '/')}|{b.problems:.3g} problems", "bin_label": b.label,
+         "bin": f"{b.label.replace('|', '/')}|n = {b.problems:.3g}", "bin_label": b.label,
          "accuracy": e.value, "low": e.low, "high": e.high, "text": formats.percent_estimate(e)}
         for d in task.difficulty for i, b in enumerate(d.bins) for s, e in b.accuracy.items()
         if (d.engine, s) in series and e.value is not None

@@ -60,7 +60,7 @@ def _series(index: int, key: Key, oracle: bool, many_engines: bool) -> Series:
     engine, strategy = key
     return Series(
         id=f"s{index}",
-        label=f"{strategy} · {engine}" if many_engines else strategy,
+        label=f"{engine}: {strategy}" if many_engines else strategy,
         strategy=strategy,
         engine=engine,
         oracle=oracle,

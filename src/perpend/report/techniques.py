@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from perpend.core import ConfigError
 from perpend.report import assets, formats
+from perpend.strategies import STRATEGIES
 from perpend.study.results import Curve, Point, Results, TaskResult
 
 FALLBACK = "There is no card for this strategy; this is its own description."
@@ -63,8 +64,6 @@ def _text(family: str) -> str:
 
 
 def _docstring(family: str) -> str:
-    from perpend.strategies import STRATEGIES
-
     try:
         documented = inspect.getdoc(STRATEGIES.load(family))
     except (ConfigError, ImportError, AttributeError):
@@ -114,7 +113,7 @@ def _measured(task: TaskResult, curve: Curve, last: Point) -> Evidence:
     several = len({c.engine for c in task.curves}) > 1
     return Evidence(
         task=task.task,
-        strategy=f"{curve.strategy} · {curve.engine}" if several else curve.strategy,
+        strategy=f"{curve.engine}: {curve.strategy}" if several else curve.strategy,
         n=last.n,
         accuracy=f"{formats.percent(last.accuracy)} ({formats.percent_range(last.low, last.high)})",
         gain=formats.difference(last.accuracy - baselines[0].accuracy) if baselines else formats.NOTHING,

@@ -45,7 +45,7 @@ def _groups(results: Results) -> Iterator[list[tuple[str, Curve | Headline]]]:
 
 def _cells(title: str, curve: Curve | Headline, many_engines: bool) -> list[Text]:
     point: Point | HeadlinePoint = curve.points[-1]
-    name = curve.strategy + (f" · {curve.engine}" if many_engines else "") + (" (oracle)" if curve.oracle else "")
+    name = (f"{curve.engine}: " if many_engines else "") + curve.strategy + (" (oracle)" if curve.oracle else "")
     interval = f"({formats.percent_range(point.low, point.high)})"
     per_correct = point.cost_per_correct.tokens if isinstance(point, Point) else None
     cells = (

@@ -84,7 +84,10 @@
     idle(drawTheRest);
   }
   window.addEventListener("load", () => idle(drawTheRest));
-  window.addEventListener("beforeprint", () => [...waiting.keys()].forEach(drawOnce));
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("details.budget").forEach((details) => { details.open = true; });
+    [...waiting.keys()].forEach(drawOnce);
+  });
 
   const contents = document.querySelector(".contents details");
   if (window.matchMedia("(max-width: 1079px)").matches) contents.open = false;
