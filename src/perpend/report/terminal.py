@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -23,11 +24,11 @@ def summary_table(results: Results) -> Table:
 
     Names are text, never markup.
     """
-    table = Table(title=Text(results.title), title_justify="left", pad_edge=False)
+    table = Table(title=Text(results.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("Task", "Strategy"):
         table.add_column(name, overflow="fold")
-    for name in ("N", "Accuracy (95 %)", "Tokens/question", "Tokens/correct"):
-        table.add_column(name, justify="right")
+    for name in ("N", "Accuracy (95 %)", "Tokens/question", "per correct"):
+        table.add_column(name, justify="right", no_wrap=True)
     many = len({curve.engine for task in results.tasks for curve in task.curves}) > 1
     for group in _groups(results):
         for i, (title, curve) in enumerate(group):
@@ -46,14 +47,13 @@ def _groups(results: Results) -> Iterator[list[tuple[str, Curve | Headline]]]:
 def _cells(title: str, curve: Curve | Headline, many_engines: bool) -> list[Text]:
     point: Point | HeadlinePoint = curve.points[-1]
     name = (f"{curve.engine}: " if many_engines else "") + curve.strategy + (" (oracle)" if curve.oracle else "")
-    interval = f"({formats.percent_range(point.low, point.high)})"
-    per_correct = point.cost_per_correct.tokens if isinstance(point, Point) else None
+    per_correct = point.cost_per_correct.tokens.value if isinstance(point, Point) else None
     cells = (
         title,
         name,
         str(point.n),
-        f"{formats.percent(point.accuracy)} {interval}",
+        f"{formats.percent(point.accuracy)} [{100 * point.low:2.0f}, {100 * point.high:2.0f}]",
         formats.number(point.tokens),
-        formats.number_estimate(per_correct),
+        formats.number(per_correct),
     )
     return [Text(cell, style="dim" if curve.oracle else "") for cell in cells]
