@@ -68,7 +68,7 @@ async def counts_its_tokens(case: Case) -> None:
 
 async def gives_log_probabilities_where_it_says_so(case: Case) -> None:
     if case.engine.caps.logprobs == 0:
-        pytest.skip("it gives none")
+        return
     completion, _ = await complete(case.engine, replace(case.request, logprobs=1))
     assert completion.logprob is not None
     assert completion.logprob <= 0
@@ -79,7 +79,7 @@ async def gives_log_probabilities_where_it_says_so(case: Case) -> None:
 
 async def repeats_itself_where_it_says_so(case: Case) -> None:
     if not case.engine.caps.exact_replay:
-        pytest.skip("it does not promise the same text")
+        return
     alone, _ = await complete(case.engine, case.at(1))
     crowd = await asyncio.gather(*(complete(case.engine, case.at(index)) for index in range(4)))
     assert crowd[1][0].text == alone.text
@@ -145,7 +145,6 @@ async def refuses_what_it_cannot_do(case: Case) -> None:
 
 CONTRACT = (
     describes_itself,
-    starts_and_closes_twice,
     says_in_pieces_what_it_says_as_a_whole,
     counts_its_tokens,
     gives_log_probabilities_where_it_says_so,
@@ -156,6 +155,7 @@ CONTRACT = (
     ignores_being_cancelled_too_late,
     answers_the_others_when_one_is_cancelled,
     refuses_what_it_cannot_do,
+    starts_and_closes_twice,
 )
 
 __all__ = ["CONTRACT", "Case", "complete"]

@@ -33,7 +33,7 @@ async def embedded() -> Case:
     return Case(ENGINES.build("embedded"), Request("arithmetic", "p-1", 0, QUESTION, seed=7))
 
 
-@pytest.fixture(params=[simulated, paced, replay, pytest.param(embedded, marks=pytest.mark.slow)])
+@pytest.fixture(params=[simulated, paced, replay])
 async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
     made: Case = await request.param()
     await made.engine.start()
@@ -44,3 +44,13 @@ async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
 @pytest.mark.parametrize("promise", CONTRACT, ids=lambda promise: promise.__name__)
 async def test_an_engine(promise: Callable[[Case], Awaitable[None]], case: Case):
     await promise(case)
+
+
+@pytest.mark.slow
+async def test_the_embedded_engine():
+    """All promises in one test, since it takes seconds to start."""
+    case = await embedded()
+    await case.engine.start()
+    for promise in CONTRACT:
+        await promise(case)
+    await case.engine.close()
