@@ -10,6 +10,7 @@ from openvino_genai.py_openvino_genai import GenerationHandle
 
 from perpend.engines.embedded.admission import BLOCK_TOKENS, Admission, Waiting, blocks_for, chain
 from perpend.engines.embedded.fillers import Fillers
+from perpend.engines.embedded.marks import Marks, shareable_blocks
 from perpend.engines.embedded.native import first_line
 from perpend.engines.embedded.pipeline import Pipeline, read_tokens
 from perpend.engines.embedded.protocol import Done, Metrics, Piece, Progress, Submit
@@ -27,6 +28,7 @@ class Row:
     prompt: tuple[int, ...]
     blocks: tuple[bytes, ...]
     transcript: Transcript
+    mark: int = 0
     cached: int = 0
     handle: GenerationHandle | None = None
     tokens: list[tuple[int, float]] = field(default_factory=list)
@@ -59,14 +61,18 @@ class Batch:
         max_seqs: the most samples in the batch.
         cache_blocks: blocks that the key-value cache holds.
         rows: the least rows in a step, made up with fillers.
+        marks: what keeps the cache's state out of the numbers; None: whatever is cached is reused.
     """
 
-    def __init__(self, pipeline: Pipeline, context: int, max_seqs: int, cache_blocks: int, rows: int) -> None:
+    def __init__(
+        self, pipeline: Pipeline, context: int, max_seqs: int, cache_blocks: int, rows: int, marks: Marks | None
+    ) -> None:
         self._pipeline = pipeline
         self._context = context
         self._cache_blocks = max(cache_blocks - SPARE_BLOCKS, 1)
         self._admission = Admission(max(max_seqs - rows, 1), self._cache_blocks)
         self._fillers = Fillers(pipeline, rows)
+        self._marks = marks
         self._waiting: dict[int, Row] = {}
         self._running: dict[int, Row] = {}
         self._done: list[Done] = []
@@ -105,7 +111,7 @@ class Batch:
             ask = row.request
             try:
                 row.handle = self._pipeline.sample(
-                    row.prompt, ask.max_tokens, ask.temperature, ask.top_p, ask.seed, tuple(ask.stop)
+                    self._written(row), ask.max_tokens, ask.temperature, ask.top_p, ask.seed, tuple(ask.stop)
                 )
             except (RuntimeError, ValueError, TypeError) as error:
                 self._admission.end(id)
@@ -145,7 +151,19 @@ class Batch:
             prompt = tokens.encode_cached(tokens.render(ask.turns) + ask.prefix)
         else:
             prompt = tokens.raw_cached(ask.text + ask.prefix)
-        return Row(ask, prompt, chain(prompt), Transcript(tuple(ask.stop)))
+        blocks = chain(prompt)
+        if self._marks:
+            blocks = blocks[: shareable_blocks(len(prompt))]
+        return Row(ask, prompt, blocks, Transcript(tuple(ask.stop)))
+
+    def _written(self, row: Row) -> Sequence[int]:
+        """The prompt as the pipeline is to see it."""
+        if self._marks is None:
+            return row.prompt
+        running = self._running.values()
+        busy = {other.mark for other in running if len(other.tokens) == 1 and other.prompt == row.prompt}
+        row.mark = self._marks.choose(row.prompt, busy)
+        return self._marks.apply(row.prompt, row.mark)
 
     def _problem(self, row: Row) -> str | None:
         """Why a request can never be answered."""
@@ -155,7 +173,9 @@ class Batch:
         if wanted < 1:
             return f"max_tokens is {wanted}; it must be at least 1."
         if prompt + wanted > self._context:
-            return f"The prompt's {prompt} tokens and max_tokens {wanted} exceed the context of {self._context} tokens."
+            least = "at least " if prompt >= self._context else ""  # the tokenizer stops there
+            limit = f"the context of {self._context} tokens"
+            return f"The prompt's {least}{prompt} tokens and max_tokens {wanted} exceed {limit}."
         if blocks_for(prompt + wanted) + 1 > self._cache_blocks:
             room = self._cache_blocks * BLOCK_TOKENS
             return f"The prompt's {prompt} tokens and max_tokens {wanted} exceed the cache of {room} tokens."
@@ -200,6 +220,14 @@ class Batch:
         row = self._running.pop(id)
         assert row.handle is not None
         row.handle.cancel()  # a stop string may end what the pipeline would go on with; after the end it does nothing
-        computed: Sequence[int] = (*row.prompt, *(token for token, _ in row.tokens[:-1]))
-        self._admission.end(id, chain(computed, row.blocks) if row.tokens else ())
+        self._admission.end(id, self._left_behind(row))
         self._done.append(row.done(finish))
+
+    def _left_behind(self, row: Row) -> Sequence[bytes]:
+        """Blocks of prompt and completion that others may find from now on."""
+        if self._marks is not None:
+            if len(row.tokens) == 1:
+                self._marks.spend(row.prompt, row.mark)
+            return ()
+        computed = (*row.prompt, *(token for token, _ in row.tokens[:-1]))
+        return chain(computed, row.blocks) if row.tokens else ()

@@ -250,7 +250,7 @@ class Desk:
 
 def replace_rows(load: Load, rows: int | None) -> Load:
     """The same, with what the first worker's probe found, so that the next need not probe."""
-    return Load(load.path, load.context, load.max_seqs, load.cache_gb, load.reproducible, rows)
+    return Load(load.path, load.context, load.vocabulary, load.max_seqs, load.cache_gb, load.reproducible, rows)
 
 
 def completion_of(end: Done) -> Completion:

@@ -169,6 +169,7 @@ class EmbeddedEngine:
         return Load(
             path=str(weights.path),
             context=weights.context,
+            vocabulary=weights.vocabulary,
             max_seqs=self._max_seqs,
             cache_gb=self._cache_gb,
             reproducible=self._reproducible,
@@ -180,7 +181,7 @@ class EmbeddedEngine:
         self.version = f"openvino-genai {_installed('openvino-genai')}, {weights.label}"
         exact = bool(ready.rows) if self._reproducible else None
         self.caps = Caps(
-            context=weights.context,
+            context=ready.context,
             seeds=True,
             exact_replay=exact,
             logprobs=1,

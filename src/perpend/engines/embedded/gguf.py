@@ -44,6 +44,12 @@ class Header:
         return self.number("context_length")
 
     @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding, 0 where it has none."""
+        size, _ = self.tensors.get("token_embd.weight", (0, 0))
+        return size // (self.number("embedding_length") or 1)
+
+    @property
     def shape(self) -> ModelShape | None:
         """The sizes that its compute depends on."""
         layers, heads, width = (self.number(k) for k in ("block_count", "attention.head_count", "embedding_length"))

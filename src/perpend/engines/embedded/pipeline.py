@@ -43,6 +43,10 @@ class Tokens:
         ids = self._tokenizer.encode([text], add_special_tokens=True).input_ids.data[0]
         return [int(i) for i in ids]
 
+    def longest(self, context: int) -> int:
+        """The context, or the length to which the tokenizer silently cuts a text, where that is less."""
+        return min(len(self.encode(" a" * context)), context)
+
     def render(self, turns: Sequence[tuple[str, str]]) -> str:
         """The chat template, opened for the assistant's turn."""
         history = [{"role": role, "content": content} for role, content in turns]

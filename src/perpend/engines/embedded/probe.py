@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from openvino_genai.py_openvino_genai import GenerationHandle, GenerationStatus
 
 from perpend.engines.embedded.fillers import Fillers
+from perpend.engines.embedded.marks import Marks
 from perpend.engines.embedded.pipeline import Pipeline, read_tokens
 
 ROWS = (4, 16, 32)
@@ -16,41 +18,51 @@ CROWD = 28
 SHOTS = "".join(f"Q: What is {a} plus {b}?\nA: {a} plus {b} is {a + b}.\n\n" for a, b in ((3, 4), (15, 6), (12, 9)))
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    text: str
+    seed: int
+    marks: Marks | None
+
+
 @dataclass
 class _Probe:
     handle: GenerationHandle
     tokens: list[tuple[int, float]] = field(default_factory=list)
 
 
-def find_rows(pipeline: Pipeline) -> int:
+def find_rows(pipeline: Pipeline, marks: Marks) -> int:
     """The least rows a step with which tokens and log-probabilities are the same to the bit; 0 where none is.
 
     A sample alone must equal the same sample in a crowd that comes and goes, each time once with its prompt in the
-    cache and once not.
+    cache and once not; and it must equal itself with an unmarked prompt.
     """
     for number, rows in enumerate(ROWS):
-        if _exact(pipeline, rows, f"Set {number}.\n{SHOTS}"):
+        if _exact(pipeline, marks, rows, f"Set {number}.\n{SHOTS}"):
             return rows
     return 0
 
 
-def _exact(pipeline: Pipeline, rows: int, shots: str) -> bool:
+def _exact(pipeline: Pipeline, marks: Marks, rows: int, shots: str) -> bool:
     # Each set of shots is new to the cache: the first is computed alone and then found by the crowd, the second
     # is computed in the crowd and then found by the sample alone.
-    first, second = f"One. {shots}Q: What is 8 plus 30?\nA:", f"Two. {shots}Q: What is 11 plus 7?\nA:"
-    alone = _run(pipeline, rows, [(first, 1)], 0)
-    crowd = _run(pipeline, rows, [(first, 1), (second, 2)], CROWD)
-    return alone[0] == crowd[0] and _run(pipeline, rows, [(second, 2)], 0)[0] == crowd[1]
+    first = _Wanted(f"One. {shots}Q: What is 8 plus 30?\nA:", 1, marks)
+    second = _Wanted(f"Two. {shots}Q: What is 11 plus 7?\nA:", 2, marks)
+    alone, plain = _run(pipeline, rows, [first], 0), _run(pipeline, rows, [replace(first, marks=None)], 0)
+    if alone != plain:
+        return False
+    crowd = _run(pipeline, rows, [first, second], CROWD)
+    return alone[0] == crowd[0] and _run(pipeline, rows, [second], 0)[0] == crowd[1]
 
 
-def _run(pipeline: Pipeline, rows: int, wanted: list[tuple[str, int]], crowd: int) -> list[list[tuple[int, float]]]:
-    """Sample the wanted (prompt, seed) pairs; others join two a step and leave after four to twelve tokens."""
+def _run(pipeline: Pipeline, rows: int, wanted: list[_Wanted], crowd: int) -> list[list[tuple[int, float]]]:
+    """Sample what is wanted; others join two a step and leave after four to twelve tokens."""
     fillers = Fillers(pipeline, rows)
     others: list[_Probe] = []
     probes: list[_Probe] = []
     while not probes or any(len(p.tokens) < TOKENS for p in probes):
         if not probes and len(others) * 4 >= crowd:
-            probes = [_start(pipeline, prompt, seed, TOKENS) for prompt, seed in wanted]
+            probes = [_start(pipeline, sample, TOKENS) for sample in wanted]
         others += [_other(pipeline, i) for i in range(len(others), min(len(others) + 2, crowd))]
         running = [p for p in (*probes, *others) if _running(p)]
         fillers.fit(len(running))
@@ -64,12 +76,15 @@ def _run(pipeline: Pipeline, rows: int, wanted: list[tuple[str, int]], crowd: in
     return [p.tokens for p in probes]
 
 
-def _start(pipeline: Pipeline, prompt: str, seed: int, tokens: int) -> _Probe:
-    return _Probe(pipeline.sample(pipeline.tokens.raw(prompt), tokens, 0.8, 1.0, seed, ()))
+def _start(pipeline: Pipeline, wanted: _Wanted, tokens: int) -> _Probe:
+    prompt: Sequence[int] = pipeline.tokens.raw_cached(wanted.text)
+    if wanted.marks is not None:
+        prompt = wanted.marks.apply(tuple(prompt), wanted.marks.choose(tuple(prompt), ()))
+    return _Probe(pipeline.sample(prompt, tokens, 0.8, 1.0, wanted.seed, ()))
 
 
 def _other(pipeline: Pipeline, i: int) -> _Probe:
-    return _start(pipeline, f"{i} things: " + "one more, " * (i % 7), i, 4 + i % 9)
+    return _start(pipeline, _Wanted(f"{i} things: " + "one more, " * (i % 7), i, None), 4 + i % 9)
 
 
 def _running(probe: _Probe) -> bool:

@@ -21,6 +21,7 @@ class Load(ToWorker, frozen=True):
     Attributes:
         path: a GGUF file, or the folder of an OpenVINO model.
         context: tokens of prompt and completion together.
+        vocabulary: rows of its embedding, 0 where unknown (then nothing is reproducible).
         max_seqs: the most samples in one step.
         cache_gb: memory for keys and values, in whole GB.
         reproducible: keep every step above the row count from which results do not depend on it.
@@ -29,6 +30,7 @@ class Load(ToWorker, frozen=True):
 
     path: str
     context: int
+    vocabulary: int
     max_seqs: int
     cache_gb: int
     reproducible: bool
@@ -73,12 +75,14 @@ class Ready(FromWorker, frozen=True):
 
     Attributes:
         rows: rows a step from which results were found not to depend on what else runs; 0: none was; None: not asked.
+        context: tokens of prompt and completion together, as the model and its tokenizer take them.
         chat: the model has a chat template.
         cache_tokens: how many tokens the key-value cache holds.
         cache_bytes: how much memory it may take.
     """
 
     rows: int | None
+    context: int
     chat: bool
     cache_tokens: int
     cache_bytes: int

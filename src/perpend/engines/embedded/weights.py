@@ -31,6 +31,7 @@ class Weights:
         context: tokens of prompt and completion together.
         shape: what its compute depends on, None where the files do not say.
         label: what a reader calls it.
+        vocabulary: rows of its embedding, 0 where the files do not say.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Weights:
     context: int
     shape: ModelShape | None
     label: str
+    vocabulary: int
 
 
 def find_weights(model: str | None) -> Weights:
@@ -175,7 +177,14 @@ def _describe(path: Path) -> Weights:
         raise EngineError(f"There is no file {path}.", "Check the model's name.")
     header = read_header(path)
     label = str(header.metadata.get("general.name") or path.stem)
-    return Weights(path, fingerprint([path]), header.context or DEFAULT_CONTEXT, header.shape, f"{label} ({path.name})")
+    return Weights(
+        path=path,
+        fingerprint=fingerprint([path]),
+        context=header.context or DEFAULT_CONTEXT,
+        shape=header.shape,
+        label=f"{label} ({path.name})",
+        vocabulary=header.vocabulary,
+    )
 
 
 def _describe_folder(folder: Path) -> Weights:
@@ -190,7 +199,8 @@ def _describe_folder(folder: Path) -> Weights:
     if missing:
         raise EngineError(f"The folder {folder} lacks {missing[0]}.", "Export the model again.")
     context = config.get("max_position_embeddings") or DEFAULT_CONTEXT
-    return Weights(folder, fingerprint(files), int(context), _shape(config), folder.name)
+    vocabulary = int(config.get("vocab_size") or 0)
+    return Weights(folder, fingerprint(files), int(context), _shape(config), folder.name, vocabulary)
 
 
 def _shape(config: dict[str, Any]) -> ModelShape | None:

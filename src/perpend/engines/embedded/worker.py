@@ -67,17 +67,22 @@ class Worker:
     def __init__(self, pipe: Pipe, load: Load) -> None:
         # Imported here, so that a library that is missing or does not load can be reported.
         from perpend.engines.embedded.batch import Batch
+        from perpend.engines.embedded.marks import Marks
         from perpend.engines.embedded.pipeline import Pipeline
         from perpend.engines.embedded.probe import find_rows
         from perpend.engines.embedded.scorer import Scorer
 
         pipeline = Pipeline(load.path, load.context, load.max_seqs, load.cache_gb)
         blocks = pipeline.count_blocks()
-        rows = find_rows(pipeline) if load.reproducible and load.rows is None else load.rows
+        marks = Marks(load.vocabulary)
+        rows = load.rows
+        if load.reproducible and rows is None:
+            rows = find_rows(pipeline, marks) if load.vocabulary else 0
         self._pipe = pipe
-        self._batch = Batch(pipeline, load.context, load.max_seqs, blocks, rows or 0)
+        context = pipeline.tokens.longest(load.context)
+        self._batch = Batch(pipeline, context, load.max_seqs, blocks, rows or 0, marks if rows else None)
         self._scorer = Scorer(load)
-        pipe.send(Ready(rows, pipeline.tokens.has_template, blocks * BLOCK_TOKENS, pipeline.cache_bytes()))
+        pipe.send(Ready(rows, context, pipeline.tokens.has_template, blocks * BLOCK_TOKENS, pipeline.cache_bytes()))
 
     def run(self) -> None:
         """Serve until the engine hangs up."""
