@@ -253,7 +253,7 @@ def make_spec(spec: StudySpec | Path | str | None, given: Mapping[str, Any]) -> 
         spec = StudySpec.load(Path(spec))
     if spec is None and "task" not in given:
         spec = quickstart()
-    base = {} if spec is None else spec.model_dump()
+    base = {} if spec is None else spec.model_dump(exclude_unset=True)
     return StudySpec.of({**base, **{name: SHAPES.get(name, _as_is)(value) for name, value in given.items()}})
 
 

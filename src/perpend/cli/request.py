@@ -30,6 +30,8 @@ def wanted(file: Path | None, flags: Mapping[str, Any], folder: Path | None) -> 
 
 def with_verifiers(spec: StudySpec, verifiers: Sequence[str]) -> StudySpec:
     """The strategies that select by a score, with each of the verifiers too."""
+    if not verifiers:
+        return spec
     more = [f"{family}(verifier={verifier})" for verifier in verifiers for family in ("weighted_vote", "best_of_n")]
     return spec.model_copy(update={"strategies": tuple(dict.fromkeys((*spec.strategies, *more)))})
 

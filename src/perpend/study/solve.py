@@ -16,6 +16,7 @@ from perpend.core import (
     Result,
     Run,
     Scope,
+    Silent,
     Strategy,
     Task,
     World,
@@ -74,8 +75,8 @@ async def solve(
     generator = ENGINES.build(engine, reproducible=False) if isinstance(engine, str) else engine
     try:
         await generator.start()
-        world = World({generator.name: generator}, verifiers, MemoryRecorder(), seed, _prices(generator, hourly))
-        world.listener = listener or world.listener
+        engines, prices = {generator.name: generator}, _prices(generator, hourly)
+        world = World(engines, verifiers, MemoryRecorder(), seed, prices, listener or Silent())
         return await perform(chosen, Run(world, asked, problem, prompt, Scope(caps)))
     finally:
         for verifier in verifiers.values():
