@@ -1,6 +1,7 @@
 """A replay gives back what was recorded, in the order in which it would have finished, and says when it runs dry."""
 
 import asyncio
+import heapq
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from perpend.core import Budget, ConfigError, EngineError, Finish, Run, Scope, StoreError, World, perform
 from perpend.engines import ENGINES
+from perpend.engines.recording import SampleName
 from perpend.engines.replay import ReplayEngine
 from perpend.engines.simulated import SimulatedEngine
 from perpend.store import Store
@@ -109,3 +111,18 @@ async def test_a_folder_that_is_no_study_and_an_engine_that_is_not_in_it_are_ref
         await ReplayEngine(f"{tmp_path}#huge").start()
     with pytest.raises(ConfigError, match="needs the folder"):
         ReplayEngine()
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4, 6])
+async def test_fewer_at_once_finish_as_on_as_many_slots(at_once: int):
+    tape = await recording()
+    lengths = [tape.samples[SampleName("simulated", PROBLEM, False, i)].usage.completion for i in range(6)]
+    slots, expected = [0] * at_once, []
+    for index, tokens in enumerate(lengths):
+        end = heapq.heappop(slots) + tokens
+        heapq.heappush(slots, end)
+        expected.append((end, index))
+    world = make_world(ReplayEngine(source=tape))
+    run = Run(world, Numbers(), problem(3), PROMPT, Scope())
+    finished = [sample.index async for sample in run.sample(6, at_once=at_once, order="finish")]
+    assert finished == [index for _, index in sorted(expected)]
