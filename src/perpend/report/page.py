@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from markupsafe import Markup
 
 from perpend.report import assets, charts, figures, formats, samples, techniques
 from perpend.report.series import all_series
-from perpend.study.results import ProblemView, Results
+from perpend.study.results import ProblemView, Recommendation, Results
 
 SCRIPTS = ("static/charts.js", "static/browser.js")
 MANY_TASKS = 4
@@ -64,13 +65,19 @@ def environment() -> Environment:
     )  # fmt: skip
     for name in ("percent", "percent_estimate", "percent_range", "points", "number", "number_estimate", "si", "usd"):
         made.filters[name] = getattr(formats, name)
-    made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value, "name": breakable}
+    made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value, "name": breakable, "changes": changes}
     return made
 
 
 def breakable(name: str) -> Markup:
     """A strategy's name as code, which may be broken where its grammar has a joint."""
     return Markup("<code>%s</code>") % Markup("<wbr>").join(re.split(r"(?<=[(,=/:])", name))
+
+
+def changes(advice: Iterable[Recommendation]) -> list[Recommendation]:
+    """Advice by rising budget, without the rows that say the same as the one before."""
+    runs = groupby(advice, key=lambda row: (row.engine, row.strategy, row.n))
+    return [next(rows) for _, rows in runs]
 
 
 def slugs(names: Iterable[str]) -> list[str]:
