@@ -2,6 +2,7 @@
 
 from perpend.store.lock import FolderLock
 from perpend.store.parquet import export_samples
-from perpend.store.store import Ledger, RunRecord, Store, StoredPool
+from perpend.store.rows import printable
+from perpend.store.store import Bought, Ledger, RunRecord, Store, StoredPool
 
-__all__ = ["FolderLock", "Ledger", "RunRecord", "Store", "StoredPool", "export_samples"]
+__all__ = ["Bought", "FolderLock", "Ledger", "RunRecord", "Store", "StoredPool", "export_samples", "printable"]

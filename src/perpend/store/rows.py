@@ -10,13 +10,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from perpend.core import Charge, DrawnFrom, Finish, Message, Prompt, Sample, Score, Token, Usage
+from perpend.core import Charge, DrawnFrom, Finish, Message, Problem, Prompt, Sample, Score, Token, Usage
 
-TOKEN = struct.Struct("<if")
+TOKEN = struct.Struct("<id")
+
+
+def text(value: str | None) -> bytes | None:
+    """What is bound to `CAST(? AS TEXT)`, as text may be that a model wrote: NULs and lone surrogates come back."""
+    return None if value is None else value.encode("utf-8", "surrogatepass")
+
+
+def printable(value: str) -> str:
+    """Text that any file can hold: what is half of a surrogate pair, and no character, as U+FFFD."""
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def pack_tokens(tokens: Sequence[Token] | None) -> bytes | None:
-    """Token ids as int32 and log-probabilities as float32, interleaved."""
+    """Token ids as int32 and log-probabilities as float64, interleaved."""
     return None if tokens is None else b"".join(TOKEN.pack(token.id, token.logprob) for token in tokens)
 
 
@@ -30,9 +40,9 @@ def prompt_to_json(prompt: Prompt) -> str:
     return json.dumps(asdict(prompt), ensure_ascii=False, sort_keys=True)
 
 
-def prompt_from_json(text: str) -> Prompt:
+def prompt_from_json(stored: str) -> Prompt:
     """The inverse of `prompt_to_json`."""
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = json.loads(stored)
     if values["messages"] is not None:
         values["messages"] = tuple(Message(**message) for message in values["messages"])
     values["stop"] = tuple(values["stop"])
@@ -44,9 +54,9 @@ def charge_to_json(charge: Charge) -> str:
     return json.dumps(asdict(charge))
 
 
-def charge_from_json(text: str) -> Charge:
+def charge_from_json(stored: str) -> Charge:
     """The inverse of `charge_to_json`."""
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = json.loads(stored)
     return Charge(**{**values, "usage": Usage(**values["usage"])})
 
 
@@ -57,9 +67,9 @@ def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
         sample.pool,
         sample.index,
         run,
-        sample.text,
-        sample.answer,
-        sample.key,
+        text(sample.text),
+        text(sample.answer),
+        text(sample.key),
         sample.finish.value,
         usage.prompt,
         usage.cached,
@@ -71,8 +81,31 @@ def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
         sample.started,
         sample.ended,
         sample.device_seconds,
-        sample.error,
+        text(sample.error),
     )
+
+
+SAMPLE_COLUMNS = (
+    "pool",
+    "index",
+    "run",
+    "text",
+    "answer",
+    "key",
+    "finish",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "logprob",
+    "tokens",
+    "parent",
+    "started",
+    "ended",
+    "device_seconds",
+    "error",
+)
+"""Of the table `samples`, as `sample_to_row` fills them."""
 
 
 def sample_from_row(row: sqlite3.Row) -> Sample:
@@ -100,7 +133,7 @@ def sample_from_row(row: sqlite3.Row) -> Sample:
 def score_to_columns(score: Score) -> tuple[object, ...]:
     """Value (NaN as NULL), probability, steps, rationale."""
     value = None if math.isnan(score.value) else score.value
-    return value, score.probability, None if score.steps is None else json.dumps(score.steps), score.rationale
+    return value, score.probability, None if score.steps is None else json.dumps(score.steps), text(score.rationale)
 
 
 def score_from_row(row: sqlite3.Row) -> Score:
@@ -111,6 +144,18 @@ def score_from_row(row: sqlite3.Row) -> Score:
         steps=None if row["steps"] is None else tuple(json.loads(row["steps"])),
         rationale=row["rationale"],
     )
+
+
+def problem_to_row(problem: Problem) -> tuple[object, ...]:
+    """The columns of `problems`, in order."""
+    data = json.dumps(dict(problem.data), ensure_ascii=False)
+    return problem.task, problem.id, text(data), text(problem.key)
+
+
+def pool_to_row(pool: str, source: DrawnFrom) -> tuple[object, ...]:
+    """The columns of `pools`, in order."""
+    prompt, prefix = text(prompt_to_json(source.prompt)), text(source.prefix)
+    return pool, source.task, source.problem, source.engine, source.fingerprint, prompt, prefix
 
 
 def drawn_from_row(row: sqlite3.Row) -> DrawnFrom:

@@ -40,10 +40,11 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE TABLE reservations (
         id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, pool TEXT NOT NULL, "index" INTEGER NOT NULL,
-        engine TEXT NOT NULL, charge TEXT NOT NULL
+        engine TEXT NOT NULL, charge TEXT NOT NULL, at REAL NOT NULL
     ) STRICT;
     CREATE TABLE settlements (
-        reservation INTEGER PRIMARY KEY REFERENCES reservations, cause TEXT NOT NULL, charge TEXT NOT NULL
+        reservation INTEGER PRIMARY KEY REFERENCES reservations, run INTEGER NOT NULL REFERENCES runs,
+        cause TEXT NOT NULL, charge TEXT NOT NULL, at REAL NOT NULL
     ) STRICT;
     CREATE TABLE blocks (
         task TEXT NOT NULL, problem TEXT NOT NULL, plan TEXT NOT NULL, stop_reason TEXT NOT NULL,
@@ -54,12 +55,24 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring a store to the newest schema. Raises StoreError where it is newer than this perpend."""
+    """Bring a store to the newest schema, a step at a time. Raises StoreError where it is newer than this perpend."""
+    for number, statements in enumerate(MIGRATIONS[_version(connection, path) :], _version(connection, path) + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {number}; COMMIT;")
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """For a store that is only read. Raises StoreError unless it has the newest schema."""
+    if _version(connection, path) < len(MIGRATIONS):
+        raise StoreError(
+            f"{path} is empty, or was written by an older perpend.", "Run `perpend study` on its folder first."
+        )
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise StoreError(
             f"{path} was written by a newer perpend (schema {version}, this one knows {len(MIGRATIONS)}).",
             "Upgrade perpend, or use another folder; nothing was changed.",
         )
-    for number, statements in enumerate(MIGRATIONS[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {number}; COMMIT;")
+    return int(version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from perpend.core import Finish, ModelShape, Price, SampleKey
+from perpend.core import Finish, Price, SampleKey
 from perpend.economics import pareto
 from perpend.store import Store
 from perpend.study.breakdown import difficulty, gaps
@@ -14,22 +14,21 @@ from perpend.study.findings import find
 from perpend.study.headlines import headlines
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, load_pools
-from perpend.study.record import bought, how_it_was_run, recorded_engines, shape_of
-from perpend.study.results import Results, SampleCounts, TaskResult
+from perpend.study.record import bought, engines_of, how_it_was_run, shape_of
+from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult
 
 
 def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
     """Everything that a study found. Pure but for reading the store: a second call gives the same."""
-    engines = recorded_engines(store)
-    shapes = {name: shape_of(engines[name]) for name in plan.engines}
-    analyses = [_task(plan, task, store, shapes, prices) for task in plan.tasks]
+    engines = engines_of(plan, store)
+    analyses = [_task(plan, task, store, engines, prices) for task in plan.tasks]
     how = how_it_was_run(plan, store)
     results = Results(
         title=plan.spec.title,
         findings=[],
         tasks=[analysis.result for analysis in analyses],
         headlines=headlines(analyses),
-        engines=[engines[name] for name in plan.engines],
+        engines=list(engines.values()),
         bought=bought(store),
         how=how,
     )
@@ -37,13 +36,14 @@ def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
 
 
 def _task(
-    plan: Plan, task: PlannedTask, store: Store, shapes: Mapping[str, ModelShape | None], prices: Mapping[str, Price]
+    plan: Plan, task: PlannedTask, store: Store, engines: Mapping[str, EngineInfo], prices: Mapping[str, Price]
 ) -> Analysis:
-    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name)}
-    pools = {name: load_pools(plan, task, name, store, samples) for name in plan.engines}
+    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
+    pools = {name: load_pools(plan, task, engine, store, samples) for name, engine in engines.items()}
+    shapes = {name: shape_of(engine) for name, engine in engines.items()}
     problems = next(iter(pools.values())).problems
     evaluated = [
-        evaluate(name, strategy, engine, pools[engine], shapes, prices, plan.spec.seed)
+        evaluate(name, strategy, engine, pools[engine], shapes, prices, plan.spec.seed, oracle=task.needs_key(strategy))
         for engine in plan.engines
         for name, strategy in task.strategies.items()
         if problems
@@ -65,7 +65,7 @@ def _task(
         recommendations=recommend(among, at, first),
         frontier=_frontier(evaluated),
     )
-    return Analysis(task.task.name, evaluated, result)
+    return Analysis(task.task.name, evaluated, result, task.left_out)
 
 
 def _counts(engine: str, pools: TaskPools) -> SampleCounts:

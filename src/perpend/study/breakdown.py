@@ -9,6 +9,7 @@ import numpy as np
 
 from perpend.core import SAMPLED, Draw, Floats, Pool, Pools, Strategy
 from perpend.stats import Half, coverage_curve, difficulty_bins, mean_interval, paired_interval
+from perpend.strategies.fixed import ragged
 from perpend.study.evaluate import Evaluated, estimate, make_orders
 from perpend.study.plan import PlannedTask
 from perpend.study.pools import TaskPools
@@ -23,7 +24,7 @@ def gaps(engine: str, pools: TaskPools, evaluated: Sequence[Evaluated]) -> list[
     pool = pools.pools.get(SAMPLED)
     if pool is None or not pools.problems:
         return []
-    coverage = coverage_curve(pool.correct)
+    coverage = ragged(coverage_curve, pool.mask, pool.correct)
     steps = sorted({2**i for i in range(pool.samples.bit_length()) if 2**i <= pool.samples} | {pool.samples})
     return [_gaps_at(n, engine, coverage[:, n - 1], evaluated) for n in steps]
 
@@ -111,4 +112,5 @@ def _half_of(pool: Pool, half: Half) -> Pool:
         take(pool.seconds),
         take(pool.device_seconds),
         take(pool.mask),
+        {name: take(probability) for name, probability in pool.probabilities.items()},
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from perpend.core import Bools, Floats
-from perpend.stats import cost_per_correct, holm, mean_interval, paired_interval, sign_flip_test
-from perpend.study.evaluate import Evaluated, estimate
+from perpend.stats import holm, mean_interval, paired_interval, sign_flip_test
+from perpend.study.evaluate import UNBOUNDED, Evaluated, estimate, per_correct
 from perpend.study.results import Comparison, Recommendation
 
 
@@ -136,7 +136,9 @@ def _recommendation(budget: float, chosen: Chosen, greedy: Setting | None) -> Re
         accuracy=estimate(mean_interval(chosen.correct)),
         naive_accuracy=float(chosen.setting.correct.mean()),
         gain_over_greedy=None if gain is None else estimate(gain),
-        cost_per_correct_tokens=estimate(cost_per_correct(chosen.correct, chosen.tokens)),
+        cost_per_correct_tokens=UNBOUNDED
+        if (cost := per_correct(chosen.correct, chosen.tokens)) is None
+        else estimate(cost),
         sure=gain is not None and gain.low > 0,
     )
 

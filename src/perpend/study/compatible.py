@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from perpend.core import ConfigError, DrawnFrom, Engine, Problem, Prompt
@@ -24,32 +25,51 @@ def check_compatible(plan: Plan, engines: Mapping[str, Engine], store: Store) ->
         raise _refusal(f"seed: was {seed}, is now {plan.spec.seed}")
     for task in plan.tasks:
         _check_problems(task, store.problems(task.task.name))
+        problems = {problem.id: problem for problem in task.problems}
         for stored in store.pools(task.task.name):
-            _check_pool(task, engines, stored.source)
+            before = stored.source
+            if before.engine in engines:
+                _check_model(engines[before.engine], before)
+            if before.problem in problems and not before.prefix:
+                _check_prompt(task, problems[before.problem], before)
 
 
 def _check_problems(task: PlannedTask, stored: Mapping[str, Problem]) -> None:
-    for problem in task.problems:
-        before = stored.get(problem.id)
-        if before is not None and (dict(before.data), before.key) != (dict(problem.data), problem.key):
-            raise _refusal(f"problem {problem.id} of {task.task.name} is another one than before")
+    """Those that are there as before must be the same, and if none is, the task is another one."""
+    now = {problem.id: problem for problem in task.task.problems()}
+    if stored and not stored.keys() & now.keys():
+        raise _refusal(f"problems: were {_some(stored)}, are now {_some(now)}", task.task.name)
+    for name in stored.keys() & now.keys():
+        if _as_json(stored[name]) != _as_json(now[name]):
+            raise _refusal(f"problem {name} of {task.task.name} is another one than before")
 
 
-def _check_pool(task: PlannedTask, engines: Mapping[str, Engine], before: DrawnFrom) -> None:
-    """What the plan would draw of the same problem on the same engine, in the same way: greedy or sampled."""
-    problem = next((p for p in task.problems if p.id == before.problem), None)
-    engine = engines.get(before.engine)
-    if problem is None or engine is None:
-        return
+def _check_model(engine: Engine, before: DrawnFrom) -> None:
     if engine.fingerprint != before.fingerprint:
-        raise _refusal(
-            f"model of engine {before.engine}: was {before.fingerprint:.16}, is now {engine.fingerprint:.16}"
-        )
-    draws = {draw for strategy in task.strategies.values() for draw in strategy.draws}
-    now = [task.prompt(problem, draw) for draw in draws if draw.engine in (None, before.engine)]
+        raise _refusal(f"model of engine {engine.name}: was {before.fingerprint:.16}, is now {engine.fingerprint:.16}")
+
+
+def _check_prompt(task: PlannedTask, problem: Problem, before: DrawnFrom) -> None:
+    """Against what the plan would draw of the same problem on the same engine, in the same way: greedy or sampled."""
+    draws = {
+        draw.temperature: draw
+        for strategy in task.strategies.values()
+        for draw in strategy.draws
+        if draw.engine in (None, before.engine)
+    }
+    now = [task.prompt(problem, draw) for draw in draws.values()]
     alike = [prompt for prompt in now if (prompt.temperature == 0) == (before.prompt.temperature == 0)]
     if alike and before.prompt not in alike:
         raise _refusal("; ".join(_differences(before.prompt, alike[0])), task.task.name)
+
+
+def _as_json(problem: Problem) -> str:
+    """As the store keeps it: a tuple reads back as a list."""
+    return json.dumps([dict(problem.data), problem.key], sort_keys=True)
+
+
+def _some(names: Iterable[str]) -> str:
+    return f"{min(names)}, …"
 
 
 def _differences(before: Prompt, now: Prompt) -> Iterator[str]:

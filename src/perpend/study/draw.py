@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from perpend.core import Budget, Draw, Listener, Run, Sample, Scope, StopReason, World
+from perpend.core import Budget, Draw, Listener, Run, Sample, Scope, StopReason, World, pool_key
 from perpend.store import Store
-from perpend.study.admission import Admission
+from perpend.study.admission import Admission, ProblemHistory
 from perpend.study.plan import Block, Plan, PlannedTask
 
 
@@ -40,6 +41,7 @@ class Drawing:
         scope: the job's budget.
         worlds: one a task, since verifiers are resolved for tasks.
         listener: told about progress.
+        history: what each problem has cost in earlier runs, by task and problem.
     """
 
     plan: Plan
@@ -47,24 +49,32 @@ class Drawing:
     scope: Scope
     worlds: dict[str, World]
     listener: StudyListener
+    history: Mapping[tuple[str, str], ProblemHistory] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._per_problem = Budget.parse(self.plan.spec.per_problem or "")
+        self._digests = {task.task.name: self.plan.digest(task) for task in self.plan.tasks}
+        self._stored = Counter(self.store.sample_counts())
+        self._stopped: StopReason | None = None
+        self._done = self._total = 0
 
     async def run(self) -> StopReason:
         """Draw until all blocks are complete or the budget ends; says which. Raises EngineError, VerifierError."""
-        plans = {task.task.name: self.plan.digest(task) for task in self.plan.tasks}
-        complete = {key for digest in set(plans.values()) for key in self.store.complete_blocks(digest)}
-        blocks = list(self.plan.blocks())
-        waiting = [block for block in blocks if (block.task.task.name, block.problem.id) not in complete]
-        self._done, self._total = len(blocks) - len(waiting), len(blocks)
+        waiting = deque(self._incomplete())
         self._announce(waiting)
-        admission = Admission(self.scope)
+        admission = Admission(self.scope, self._per_problem)
+        admission.learn(self.history.values())
         flying: set[asyncio.Task[None]] = set()
         try:
             while waiting or flying:
-                while waiting and len(flying) < self._at_once(waiting[0].task) and admission.may_begin():
-                    admission.begun()
-                    flying.add(asyncio.create_task(self._block(waiting.pop(0), admission, plans)))
+                while waiting and len(flying) < self._at_once(waiting[0].task):
+                    lacking = self._lacking(waiting[0])
+                    if not admission.may_begin(lacking):
+                        break
+                    admission.begun(lacking)
+                    flying.add(asyncio.create_task(self._block(waiting.popleft(), lacking, admission)))
                 if not flying:
-                    return admission.shortage() or StopReason.COMPLETE
+                    return self._stopped or admission.shortage(lacking) or StopReason.COMPLETE
                 done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
@@ -72,11 +82,23 @@ class Drawing:
             for task in flying:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
-        return StopReason.COMPLETE
+        return self._stopped or StopReason.COMPLETE
 
-    async def _block(self, block: Block, admission: Admission, plans: dict[str, str]) -> None:
-        began = time.monotonic()
-        scope = Scope(Budget.parse(self.plan.spec.per_problem or ""), parent=self.scope)
+    def _incomplete(self) -> list[Block]:
+        blocks = list(self.plan.blocks())
+        complete = {
+            (task, problem)
+            for task, digest in self._digests.items()
+            for (of, problem) in self.store.complete_blocks(digest)
+            if of == task
+        }
+        waiting = [block for block in blocks if block.name not in complete]
+        self._done, self._total = len(blocks) - len(waiting), len(blocks)
+        return waiting
+
+    async def _block(self, block: Block, lacking: int, admission: Admission) -> None:
+        began, before = time.monotonic(), self.history.get(block.name, ProblemHistory())
+        scope = Scope(self._per_problem, parent=self.scope, spent=before.spent, elapsed=before.seconds)
         drawn = await asyncio.gather(
             *(
                 self._draw(block, engine, draw, scope)
@@ -84,13 +106,15 @@ class Drawing:
                 for draw in draws
             )
         )
-        admission.finished(scope.spent, time.monotonic() - began)
+        admission.finished(lacking, scope.spent - before.spent, time.monotonic() - began)
         reason = next((reason for reason in drawn if reason is not StopReason.COMPLETE), StopReason.COMPLETE)
-        if reason is StopReason.COMPLETE or scope.ended:  # what hit its own cap is complete: it counts with what it had
-            task = block.task.task.name
-            self.store.complete_block(task, block.problem.id, plans[task], reason.value)
-            self._done += 1
-            self.listener.block(self._done, self._total)
+        own_cap = scope.ended and not self.scope.ended  # then it is complete: it counts with what it had
+        if reason is not StopReason.COMPLETE and not own_cap:
+            self._stopped = reason
+            return
+        self.store.complete_block(*block.name, self._digests[block.task.task.name], reason.value)
+        self._done += 1
+        self.listener.block(self._done, self._total)
 
     async def _draw(self, block: Block, engine: str, draw: Draw, scope: Scope) -> StopReason:
         """One draw of one problem on one engine, with all scores."""
@@ -98,8 +122,9 @@ class Drawing:
         world = self.worlds[task.task.name]
         run = Run(world, task.task, block.problem, task.prompt(block.problem, draw), scope, engine)
         n = self.plan.size(draw)
+        at_once = min(n, self.plan.spec.max_connections)
         try:
-            samples = [sample async for sample in run.sample(n, at_once=n)]
+            samples = [sample async for sample in run.sample(n, at_once=at_once)]
         finally:
             await run.close()
         await self._score(task, run, samples)
@@ -109,24 +134,22 @@ class Drawing:
         if samples:
             await asyncio.gather(*(run.score(samples, name) for name in task.verifiers))
 
+    def _lacking(self, block: Block) -> int:
+        """Samples of a block that are not in the store."""
+        engines = self.worlds[block.task.task.name].engines
+        return sum(
+            max(0, self.plan.size(draw) - self._stored[pool_key(block.source(draw, name, engine.fingerprint))])
+            for name, engine in engines.items()
+            for draw in self.plan.draws(block.task)[name]
+        )
+
     def _at_once(self, task: PlannedTask) -> int:
         """Blocks in flight: as many as fill the connections, one at least."""
-        per_block = sum(self.plan.size(draw) for draws in self.plan.draws(task).values() for draw in draws)
-        return max(1, -(-self.plan.spec.max_connections // max(per_block, 1)))
+        return max(1, -(-self.plan.spec.max_connections // max(self.plan.block_size(task), 1)))
 
     def _announce(self, waiting: Sequence[Block]) -> None:
-        planned = sum(
-            self.plan.size(draw) * len(task.problems)
-            for task in self.plan.tasks
-            for draws in self.plan.draws(task).values()
-            for draw in draws
-        )
-        left = sum(
-            self.plan.size(draw)
-            for block in waiting
-            for draws in self.plan.draws(block.task).values()
-            for draw in draws
-        )
+        planned = sum(self.plan.block_size(task) * len(task.problems) for task in self.plan.tasks)
+        left = sum(self.plan.block_size(block.task) for block in waiting)
         self.listener.planned(planned, planned - left, self._total)
         self.listener.block(self._done, self._total)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from perpend.study.costs import Costs, costs
 from perpend.study.pools import TaskPools
 from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskResult
 
+UNBOUNDED = Estimate(value=None, low=None, high=None)
 PERMUTATIONS = 64
+NEXT_TO_NOTHING = 1e-12
+"""Stands for a cost of zero where a cost must be positive."""
 ROWS_AT_ONCE = 256
 """Problems evaluated together: bounds the memory of [permutation, problem, N] arrays."""
 
@@ -30,6 +33,7 @@ class Evaluated:
         engine: by name.
         costs: per problem and N.
         monte_carlo: the standard error over orders of the mean accuracy, [N], where it is an estimate.
+        oracle: it needs the key, itself or for its verifier.
         settings: how its settings were chosen, where they were.
     """
 
@@ -38,12 +42,13 @@ class Evaluated:
     engine: str
     costs: Costs
     monte_carlo: Floats | None
+    oracle: bool = False
     settings: str | None = None
 
     @property
     def deployable(self) -> bool:
         """Whether it needs no key."""
-        return not self.strategy.oracle
+        return not self.oracle
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Analysis:
     name: str
     evaluated: Sequence[Evaluated]
     result: TaskResult
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Strategy string → why the task cannot serve it."""
 
     def find(self, engine: str, strategy: str) -> Evaluated | None:
         """A strategy's arrays, by its name in the report."""
@@ -67,6 +74,8 @@ def evaluate(
     shapes: Mapping[str, ModelShape | None],
     prices: Mapping[str, Price],
     seed: int,
+    *,
+    oracle: bool = False,
 ) -> Evaluated:
     """A strategy on a task's pools; settings that it leaves open are chosen on one half of the problems and
     reported on the other.
@@ -74,19 +83,15 @@ def evaluate(
     read = pools.of(strategy.draws, engine)
     candidates = grid(strategy)
     found = [_outcomes(candidate, read, seed) for candidate in candidates]
-    priced = [costs(outcomes, shapes, prices) for outcomes, _ in found]
+    priced = costs(found[0][0], shapes, prices).upto(strategy.n)
+    errors = [error[: strategy.n] for _, error in found if error is not None]
+    error = np.max(errors, axis=0) if errors else None
     if len(candidates) == 1:
-        return Evaluated(name, strategy, engine, priced[0].upto(strategy.n), _upto(found[0][1], strategy.n))
+        return Evaluated(name, strategy, engine, priced, error, oracle)
     first = halves(read.only.problems, seed)
-    chosen = _cross_fit(np.stack([each.correct for each in priced]), first)
-    return Evaluated(
-        name,
-        strategy,
-        engine,
-        replace(priced[0], correct=chosen).upto(strategy.n),
-        _upto(found[0][1], strategy.n),
-        f"one of {len(candidates)} settings, chosen on one half of the problems and reported on the other",
-    )
+    correct = np.stack([outcomes.correct.mean(axis=0)[:, : strategy.n] for outcomes, _ in found])
+    said = f"one of {len(candidates)} settings, chosen on one half of the problems and reported on the other"
+    return Evaluated(name, strategy, engine, replace(priced, correct=_cross_fit(correct, first)), error, oracle, said)
 
 
 def grid(strategy: Strategy) -> Sequence[Strategy]:
@@ -104,8 +109,8 @@ def curve(evaluated: Evaluated) -> Curve:
     """Its points for N = 1 …, with intervals over problems."""
     priced = evaluated.costs
     accuracy = mean_interval(priced.correct)
-    per_correct = {
-        unit: cost_per_correct(priced.correct, cost) if cost is not None and (cost > 0).all() else None
+    per_answer = {
+        unit: None if cost is None else per_correct(priced.correct, cost)
         for unit, cost in (("tokens", priced.tokens), ("usd", priced.usd), ("device_seconds", priced.device_seconds))
     }
     return Curve(
@@ -113,15 +118,20 @@ def curve(evaluated: Evaluated) -> Curve:
         family=evaluated.strategy.name,
         engine=evaluated.engine,
         verifier=evaluated.strategy.verifier,
-        oracle=evaluated.strategy.oracle,
+        oracle=evaluated.oracle,
         settings=evaluated.settings,
-        points=[_point(i, evaluated, accuracy, per_correct) for i in range(priced.correct.shape[1])],
+        points=[_point(i, evaluated, accuracy, per_answer) for i in range(priced.correct.shape[1])],
     )
 
 
-def _point(i: int, evaluated: Evaluated, accuracy: Interval, per_correct: Mapping[str, Interval | None]) -> Point:
+def per_correct(correct: Floats, cost: Floats) -> Interval | None:
+    """`cost_per_correct`, where something was spent: a problem that got no sample cost nothing, and counts as wrong."""
+    return cost_per_correct(correct, np.maximum(cost, NEXT_TO_NOTHING)) if (cost.sum(axis=0) > 0).all() else None
+
+
+def _point(i: int, evaluated: Evaluated, accuracy: Interval, per_answer: Mapping[str, Interval | None]) -> Point:
     priced = evaluated.costs
-    tokens = estimate_at(per_correct["tokens"], i)
+    tokens = estimate_at(per_answer["tokens"], i)
     return Point(
         n=i + 1,
         accuracy=float(accuracy.estimate[i]),
@@ -134,9 +144,9 @@ def _point(i: int, evaluated: Evaluated, accuracy: Interval, per_correct: Mappin
         latency_seconds=mean_at(priced.latency_seconds, i),
         device_seconds=mean_at(priced.device_seconds, i),
         cost_per_correct=CostPerCorrect(
-            tokens=tokens or Estimate(value=None, low=None, high=None),
-            usd=estimate_at(per_correct["usd"], i),
-            device_seconds=estimate_at(per_correct["device_seconds"], i),
+            tokens=tokens or UNBOUNDED,
+            usd=estimate_at(per_answer["usd"], i),
+            device_seconds=estimate_at(per_answer["device_seconds"], i),
         ),
         monte_carlo_error=None if evaluated.monte_carlo is None else float(evaluated.monte_carlo[i]),
     )
@@ -174,9 +184,16 @@ def make_orders(pools: Pools, seed: int) -> Orders:
     def orders_of(draw: Draw) -> Ints:
         pool: Pool = pools[draw]
         salt = int.from_bytes(hashlib.sha256(f"{seed}/{pool.engine}".encode()).digest()[:4], "big")
-        return permutations(salt, PERMUTATIONS, pool.samples, len(pool.problems)).astype(np.int64)
+        orders = permutations(salt, PERMUTATIONS, pool.samples, len(pool.problems)).astype(np.int64)
+        return orders if pool.mask.all() else _existing_first(orders, pool.mask)
 
     return Orders(orders_of)
+
+
+def _existing_first(orders: Ints, mask: Bools) -> Ints:
+    """The same orders, what was never drawn moved to their ends: N samples are then N, or all that there are."""
+    missing = ~mask[np.arange(len(mask))[:, None], orders]
+    return np.take_along_axis(orders, np.argsort(missing, axis=-1, kind="stable"), axis=-1)
 
 
 def _joined(parts: Sequence[Outcomes]) -> tuple[Outcomes, Floats | None]:
@@ -232,7 +249,3 @@ def _cross_fit(values: Floats, first: Bools) -> Floats:
         best = other.mean(axis=1).argmax(axis=0)
         chosen[half] = np.moveaxis(values[best, :, np.arange(values.shape[2])], 0, 1)[half]
     return chosen
-
-
-def _upto(values: Floats | None, n: int) -> Floats | None:
-    return None if values is None else values[:n]

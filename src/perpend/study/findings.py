@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from perpend.core import Floats
-from perpend.stats import Interval, cost_per_correct, mean_interval, mover, paired_interval
-from perpend.study.evaluate import Analysis, Evaluated, estimate
+from perpend.stats import Interval, mean_interval, mover, paired_interval
+from perpend.study.evaluate import Analysis, Evaluated, estimate, per_correct
+from perpend.study.limits import limit, limits, percent
 from perpend.study.results import Finding, FindingKind, Results
 
 CHECKER = "best_of_n(verifier=check)"
@@ -19,12 +20,12 @@ def find(results: Results, analyses: Sequence[Analysis]) -> list[Finding]:
     engine = results.engines[0].name
     measured = [analysis for analysis in analyses if analysis.evaluated]
     if not measured:
-        return [_limit("No problem was completed, so there is nothing to report; raise the budget and start again.")]
+        return [limit("No problem was completed, so there is nothing to report; raise the budget and start again.")]
     found = [*_headline(measured, engine)]
     for analysis in measured:
         found += [*_votes(analysis, engine), *_coverage(analysis, engine), *_checker(analysis, engine)]
         found += [*_cost(analysis, engine), *_advice(analysis)]
-    return [*found, *_limits(results)]
+    return [*found, *limits(results, analyses)]
 
 
 # --- over all tasks -------------------------------------------------------------------------------------------------
@@ -48,14 +49,14 @@ def _headline(analyses: Sequence[Analysis], engine: str) -> Iterator[Finding]:
         if checked:
             sentence += f" {checked[0].sentence}"
         yield Finding(kind=FindingKind.COVERAGE, task=None, sentence=sentence, figure=estimate(whole), headline=True)
-    costs = [_price_tags(analysis, engine) for analysis in analyses]
+    costs = [tags for analysis in analyses if (tags := _price_tags(analysis, engine))]
     if costs:
         sentence = f"One correct answer costs, in tokens: {'; '.join(costs)}."
         yield Finding(kind=FindingKind.COST, task=None, sentence=sentence, headline=True)
 
 
 def _price_tags(analysis: Analysis, engine: str) -> str:
-    """The cheapest deployable setting's cost per correct answer, and the majority's."""
+    """What a correct answer costs with greedy, the vote and the checker; empty where none was studied."""
     tags = [
         (name, n, cost)
         for name in ("greedy", "majority", CHECKER)
@@ -64,7 +65,7 @@ def _price_tags(analysis: Analysis, engine: str) -> str:
         for cost in [_cost_at(each, n)]
     ]
     parts = [f"{_name(name, n)} {_number(cost.estimate)}" for name, n, cost in tags]
-    return f"{analysis.name} {', '.join(parts)}"
+    return f"{analysis.name} {', '.join(parts)}" if parts else ""
 
 
 # --- on one task ----------------------------------------------------------------------------------------------------
@@ -78,8 +79,8 @@ def _votes(analysis: Analysis, engine: str) -> Iterator[Finding]:
     accuracy = majority.costs.correct
     change = paired_interval(gain)
     sentence = (
-        f"On {analysis.name}, a vote over {accuracy.shape[1]} samples is right on {_percent(accuracy[:, -1].mean())} "
-        f"and one sample on {_percent(accuracy[:, 0].mean())}: voting {_changes(change)}."
+        f"On {analysis.name}, a vote over {accuracy.shape[1]} samples is right on {percent(accuracy[:, -1].mean())} "
+        f"and one sample on {percent(accuracy[:, 0].mean())}: voting {_changes(change)}."
     )
     yield Finding(kind=FindingKind.VOTES, task=analysis.name, sentence=sentence, figure=estimate(change))
 
@@ -92,7 +93,7 @@ def _coverage(analysis: Analysis, engine: str) -> Iterator[Finding]:
     whole = mean_interval(coverage.costs.correct[:, -1])
     n = coverage.costs.correct.shape[1]
     sentence = (
-        f"On {analysis.name}, {_percent(whole.estimate)} {_span(whole)} of the problems have a right answer among {n} "
+        f"On {analysis.name}, {percent(whole.estimate)} {_span(whole)} of the problems have a right answer among {n} "
         f"samples, so a perfect verifier could add {_points(paired_interval(gap))} to the vote."
     )
     yield Finding(kind=FindingKind.COVERAGE, task=analysis.name, sentence=sentence, figure=estimate(whole))
@@ -106,7 +107,7 @@ def _checker(analysis: Analysis, engine: str) -> Iterator[Finding]:
     change = paired_interval(best - single)
     sentence = (
         f"On {analysis.name}, the task's own checker, which needs no key, takes {best_of(checked)} to "
-        f"{_percent(best.mean())} from one sample's {_percent(single.mean())}: {_points(change)}."
+        f"{percent(best.mean())} from one sample's {percent(single.mean())}: {_points(change)}."
     )
     yield Finding(kind=FindingKind.CHECKER, task=analysis.name, sentence=sentence, figure=estimate(change))
 
@@ -118,6 +119,8 @@ def best_of(evaluated: Evaluated) -> str:
 
 def _cost(analysis: Analysis, engine: str) -> Iterator[Finding]:
     settings = [each for each in analysis.evaluated if each.deployable and each.engine == engine]
+    if not settings:
+        return
     priced = [(each, n, _cost_at(each, n)) for each in settings for n in {1, each.costs.correct.shape[1]}]
     known = [(each, n, cost) for each, n, cost in priced if cost.estimate is not None]
     if not known:
@@ -142,7 +145,7 @@ def _advice(analysis: Analysis) -> Iterator[Finding]:
             sure = "" if advice.strategy == "greedy" else _certainty(advice.sure)
             sentence = (
                 f"On {analysis.name}, with up to {_number(advice.budget_tokens)} tokens a question use "
-                f"{_name(advice.strategy, advice.n)}: right on {_percent(accuracy.estimate)} {_span(accuracy)}{sure}."
+                f"{_name(advice.strategy, advice.n)}: right on {percent(accuracy.estimate)} {_span(accuracy)}{sure}."
             )
             yield Finding(kind=FindingKind.ADVICE, task=analysis.name, sentence=sentence, figure=advice.accuracy)
 
@@ -151,40 +154,6 @@ def _certainty(sure: bool) -> str:
     return (
         "; its gain over greedy is beyond chance" if sure else "; it cannot be told apart from greedy on these problems"
     )
-
-
-# --- what the figures cannot say ------------------------------------------------------------------------------------
-
-
-def _limits(results: Results) -> Iterator[Finding]:
-    if any(engine.simulated for engine in results.engines):
-        yield _limit("These figures are SIMULATED: no model generated anything.")
-    for task in results.tasks:
-        if task.problems < task.problems_total:
-            done = f"{task.problems} of {task.problems_total} problems are complete"
-            yield _limit(f"On {task.task}, {done}; the rest were not bought.")
-        for counts in task.counts:
-            if counts.truncated > 0.01:
-                share = f"{_percent(counts.truncated)} of {counts.engine}'s samples"
-                yield _limit(f"On {task.task}, {share} were cut at max_tokens and count as wrong.")
-            if counts.failed:
-                yield _limit(
-                    f"On {task.task}, {_percent(counts.failed)} of {counts.engine}'s requests failed for good."
-                )
-    for engine in results.engines:
-        if engine.exact_replay is False:
-            yield _limit(
-                f"Engine {engine.name} does not replay exactly here, so a second run may differ. {engine.note}"
-            )
-    problems = max((task.problems for task in results.tasks), default=0)
-    yield _limit(
-        f"The intervals hold for new problems of the same kind; with {problems} problems a task they are what can be "
-        f"told. More problems narrow them, more samples a problem hardly do."
-    )
-
-
-def _limit(sentence: str) -> Finding:
-    return Finding(kind=FindingKind.LIMIT, task=None, sentence=sentence)
 
 
 # --- figures --------------------------------------------------------------------------------------------------------
@@ -200,8 +169,11 @@ def _single(analysis: Analysis, engine: str) -> Floats | None:
 
 
 def _vote_gain(analysis: Analysis, engine: str) -> Floats | None:
+    """Of all samples over one, by problem; None where there is no vote, or of one sample."""
     majority = analysis.find(engine, "majority")
-    return None if majority is None else np.asarray(majority.costs.correct[:, -1] - majority.costs.correct[:, 0])
+    if majority is None or majority.costs.correct.shape[1] < 2:
+        return None
+    return np.asarray(majority.costs.correct[:, -1] - majority.costs.correct[:, 0])
 
 
 def _headroom(analysis: Analysis, engine: str) -> Floats | None:
@@ -209,11 +181,12 @@ def _headroom(analysis: Analysis, engine: str) -> Floats | None:
     if majority is None or coverage is None:
         return None
     n = min(majority.costs.correct.shape[1], coverage.costs.correct.shape[1])
-    return np.asarray(coverage.costs.correct[:, n - 1] - majority.costs.correct[:, n - 1])
+    return np.asarray(coverage.costs.correct[:, n - 1] - majority.costs.correct[:, n - 1]) if n > 1 else None
 
 
 def _cost_at(each: Evaluated, n: int) -> Interval:
-    return cost_per_correct(each.costs.correct[:, n - 1], each.costs.tokens[:, n - 1])
+    known = per_correct(each.costs.correct[:, n - 1], each.costs.tokens[:, n - 1])
+    return Interval(None, None, None, len(each.costs.correct)) if known is None else known
 
 
 def _most(analyses: Sequence[Analysis], engine: str, name: str) -> int:
@@ -236,10 +209,6 @@ def _changes(change: Interval) -> str:
 
 def _points(change: Interval) -> str:
     return f"{100 * change.estimate:+.1f} points [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _span(interval: Interval) -> str:

@@ -1,16 +1,16 @@
-"""From a spec to what will be drawn: tasks, engines, strategies and verifiers by name, and problems in visit order."""
+"""What a study will draw: tasks, engines, strategies and verifiers by name, and problems in visit order."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from perpend.core import (
+    Budget,
     ConfigError,
     Draw,
-    Engine,
+    DrawnFrom,
     Message,
     Problem,
     Prompt,
@@ -19,11 +19,7 @@ from perpend.core import (
     Verifier,
     digest,
 )
-from perpend.engines import ENGINES
-from perpend.strategies import STRATEGIES, describe
-from perpend.study.spec import EngineSpec, Sampling, StudySpec, TaskSpec
-from perpend.tasks import TASKS
-from perpend.verifiers import resolve_verifier
+from perpend.study.spec import Sampling, StudySpec
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,10 @@ class PlannedTask:
     strategies: Mapping[str, Strategy]
     left_out: Mapping[str, str] = field(default_factory=dict)
 
+    def needs_key(self, strategy: Strategy) -> bool:
+        """Whether a strategy is an oracle, or selects by one."""
+        return strategy.oracle or (strategy.verifier is not None and self.verifiers[strategy.verifier].oracle)
+
     def prompt(self, problem: Problem, draw: Draw) -> Prompt:
         """The problem as it is asked for one draw."""
         prompt = self.task.render(problem.without_key(), self.style)
@@ -73,6 +73,16 @@ class Block:
 
     task: PlannedTask
     problem: Problem
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The task's name and the problem's id."""
+        return self.task.task.name, self.problem.id
+
+    def source(self, draw: Draw, engine: str, fingerprint: str) -> DrawnFrom:
+        """What one of its draws is drawn from; the digest of that names the pool."""
+        prompt = self.task.prompt(self.problem, draw)
+        return DrawnFrom(self.task.task.name, self.problem.id, engine, fingerprint, prompt)
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,10 @@ class Plan:
         """Samples a problem of a draw."""
         return self.spec.samples if draw.n is None else min(draw.n, self.spec.samples)
 
+    def block_size(self, task: PlannedTask) -> int:
+        """Samples of one problem over all draws and engines."""
+        return sum(self.size(draw) for draws in self.draws(task).values() for draw in draws)
+
     def blocks(self) -> Iterator[Block]:
         """Round-robin over tasks, each in its visit order."""
         rows = zip_longest(*([Block(task, problem) for problem in task.problems] for task in self.tasks))
@@ -108,19 +122,8 @@ class Plan:
         """Names what is drawn of each problem of a task: a block complete under it need not be visited again."""
         drawn = {name: [(d.temperature, self.size(d)) for d in draws] for name, draws in self.draws(task).items()}
         verifiers = sorted(verifier.fingerprint for verifier in task.verifiers.values())
-        return digest([drawn, task.sampling.model_dump(), task.style, verifiers, self.spec.per_problem])
-
-
-def make_plan(spec: StudySpec) -> Plan:
-    """Resolve every name of a spec. Raises ConfigError, TaskError."""
-    engines = _engine_strings(spec)
-    tasks = [_plan_task(spec, task, engines) for task in spec.task]
-    names = [task.task.name for task in tasks]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"Two tasks are called {name!r}.", "Study them in folders of their own.")
-    _check_served(spec, tasks)
-    return Plan(spec, engines, tasks)
+        cap = str(Budget.parse(self.spec.per_problem or ""))
+        return digest([drawn, task.sampling.model_dump(), task.style, verifiers, cap])
 
 
 def with_system(prompt: Prompt, system: str, task: str) -> Prompt:
@@ -129,90 +132,3 @@ def with_system(prompt: Prompt, system: str, task: str) -> Prompt:
         raise ConfigError(f"Task {task} is asked with a raw prompt, which has no system message.", "Use --style chat.")
     rest = tuple(message for message in prompt.messages if message.role != "system")
     return replace(prompt, messages=(Message("system", system), *rest))
-
-
-def visit_order(problems: Sequence[Problem], seed: int) -> list[Problem]:
-    """By hash(seed, problem id): the same whatever else the task holds, so that more problems extend a study."""
-    return sorted(problems, key=lambda p: hashlib.sha256(f"{seed}/{p.task}/{p.id}".encode()).digest())
-
-
-def build_engines(plan: Plan) -> dict[str, Engine]:
-    """The plan's engines, not yet started. Raises ConfigError."""
-    reproducible = plan.spec.reproducible
-    return {name: ENGINES.build(use, name=name, reproducible=reproducible) for name, use in plan.engines.items()}
-
-
-def _engine_strings(spec: StudySpec) -> dict[str, str]:
-    strings: dict[str, str] = {}
-    for number, wanted in enumerate(spec.engine):
-        name = wanted.name or _engine_name(wanted, number)
-        if name in strings:
-            raise ConfigError(f"Two engines are called {name!r}.", "Give one of them a name: --engine NAME=ENGINE.")
-        strings[name] = wanted.use
-    return strings
-
-
-def _engine_name(spec: EngineSpec, number: int) -> str:
-    kind = spec.use.partition(":")[0].partition("(")[0]
-    return kind if number == 0 else f"{kind}-{number + 1}"
-
-
-def _plan_task(spec: StudySpec, wanted: TaskSpec, engines: Mapping[str, str]) -> PlannedTask:
-    task = TASKS.build(wanted.use)
-    style = wanted.style or spec.style or task.style
-    if style not in task.styles:
-        raise ConfigError(
-            f"Task {task.name} cannot be asked in style {style!r}.", f"It knows {', '.join(task.styles)}."
-        )
-    everything = task.problems()
-    limit = wanted.limit or spec.limit
-    grader = resolve_verifier(task.grader, task)
-    strategies, verifiers, left_out = _strategies(spec, task, engines)
-    return PlannedTask(
-        task=task,
-        style=style,
-        sampling=_merged(spec, wanted),
-        problems=visit_order(everything, spec.seed)[:limit],
-        total=len(everything),
-        grader=task.grader,
-        verifiers={**verifiers, task.grader: verifiers.get(task.grader, grader)},
-        strategies=strategies,
-        left_out=left_out,
-    )
-
-
-def _merged(spec: StudySpec, wanted: TaskSpec) -> Sampling:
-    values = {name: getattr(wanted, name) for name in Sampling.model_fields}
-    return Sampling(**{name: getattr(spec, name) if value is None else value for name, value in values.items()})
-
-
-def _strategies(
-    spec: StudySpec, task: Task, engines: Mapping[str, str]
-) -> tuple[dict[str, Strategy], dict[str, Verifier], dict[str, str]]:
-    strategies: dict[str, Strategy] = {}
-    verifiers: dict[str, Verifier] = {}
-    left_out: dict[str, str] = {}
-    for text in spec.strategies:
-        strategy = STRATEGIES.build(text, n=spec.samples)
-        if strategy.n > spec.samples:
-            remedy = f"Raise --samples to {strategy.n}, or leave n out."
-            raise ConfigError(f"{text!r} wants more samples a problem than the study's {spec.samples}.", remedy)
-        for draw in strategy.draws:
-            if draw.engine is not None and draw.engine not in engines:
-                raise ConfigError(f"Strategy {text!r} names engine {draw.engine!r}.", f"Here: {', '.join(engines)}.")
-        if strategy.verifier is not None and strategy.verifier not in verifiers:
-            try:
-                verifiers[strategy.verifier] = resolve_verifier(strategy.verifier, task)
-            except ConfigError as error:
-                left_out[text] = str(error)
-                continue
-        strategies[describe(strategy)] = strategy
-    return strategies, verifiers, left_out
-
-
-def _check_served(spec: StudySpec, tasks: Sequence[PlannedTask]) -> None:
-    """A strategy that no task can serve is a mistake, not an omission."""
-    for text in spec.strategies:
-        reasons = [task.left_out[text] for task in tasks if text in task.left_out]
-        if len(reasons) == len(tasks):
-            raise ConfigError(f"No task can serve {text!r}. {reasons[0]}")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perpend.core import Draw, Pool, Pools, Problem, Sample, SampleKey, Score
+from perpend.core import Draw, Finish, Floats, Pool, Pools, Problem, Sample, SampleKey, Score, pool_key
 from perpend.store import Store
-from perpend.study.plan import Plan, PlannedTask
+from perpend.study.plan import Block, Plan, PlannedTask
+from perpend.study.results import EngineInfo
 
 RIGHT = 0.5
 """A grader's value from which an answer is right."""
@@ -51,21 +55,22 @@ def complete_prefix(plan: Plan, task: PlannedTask, store: Store) -> list[Problem
 
 
 def load_pools(
-    plan: Plan, task: PlannedTask, engine: str, store: Store, samples: Mapping[SampleKey, Sample]
+    plan: Plan, task: PlannedTask, engine: EngineInfo, store: Store, samples: Mapping[SampleKey, Sample]
 ) -> TaskPools:
     """A task's pools on one engine, for the problems that are in the figures."""
     problems = complete_prefix(plan, task, store)
     scores = {name: store.scores(verifier.fingerprint) for name, verifier in task.verifiers.items()}
-    stored = {
-        (s.source.problem, s.source.prompt): s.pool for s in store.pools(task.task.name) if s.source.engine == engine
-    }
     by_draw: dict[Draw, list[list[Sample]]] = {}
-    for draw in plan.draws(task)[engine]:
-        pools = [stored.get((problem.id, task.prompt(problem, draw)), "") for problem in problems]
+    for draw in plan.draws(task)[engine.name]:
+        sources = [Block(task, problem).source(draw, engine.name, engine.fingerprint) for problem in problems]
         wanted = range(plan.size(draw))
-        by_draw[draw] = [[s for i in wanted if (s := samples.get(SampleKey(pool, i))) is not None] for pool in pools]
+        by_draw[draw] = [
+            [s for i in wanted if (s := samples.get(SampleKey(pool, i)))] for pool in map(pool_key, sources)
+        ]
     correct = {key: score.value >= RIGHT for key, score in scores[task.grader].items()}
-    arrays = {draw: _pool(engine, problems, rows, plan.size(draw), correct, scores) for draw, rows in by_draw.items()}
+    arrays = {
+        draw: _pool(engine.name, problems, rows, plan.size(draw), correct, scores) for draw, rows in by_draw.items()
+    }
     return TaskPools(problems, arrays, by_draw, correct)
 
 
@@ -78,27 +83,46 @@ def _pool(
     scores: Mapping[str, Mapping[SampleKey, Score]],
 ) -> Pool:
     shape = (len(problems), size)
-    keys = np.full(shape, -1, np.int64)
-    right, mask = np.zeros(shape, bool), np.zeros(shape, bool)
-    tokens = np.zeros(shape, np.int64)
-    seconds, device = np.zeros(shape), np.zeros(shape)
-    scored = {name: np.full(shape, np.nan) for name in scores}
-    prompts = np.zeros(len(problems), np.int64)
-    for p, row in enumerate(rows):
-        codes: dict[str, int] = {}
-        for sample in row:
-            at = (p, sample.index)
-            key = SampleKey(sample.pool, sample.index)
-            mask[at] = True
-            if sample.key is not None:
-                keys[at] = codes.setdefault(sample.key, len(codes))
-            right[at] = correct.get(key, False)
-            tokens[at] = sample.usage.completion
-            seconds[at] = sample.seconds
-            device[at] = math.nan if sample.device_seconds is None else sample.device_seconds
-            prompts[p] = max(prompts[p], sample.usage.prompt)
-            for name, known in scores.items():
-                if key in known:
-                    scored[name][at] = known[key].value
-    ids = tuple(problem.id for problem in problems)
-    return Pool(engine, ids, keys, right, scored, prompts, tokens, seconds, device, mask)
+    at = tuple(np.array([(p, s.index) for p, row in enumerate(rows) for s in row], np.int64).reshape(-1, 2).T)
+    drawn = [sample for row in rows for sample in row]
+    names = [SampleKey(sample.pool, sample.index) for sample in drawn]
+
+    def array(values: Iterable[float], empty: float, kind: type[Any] = np.float64) -> NDArray[Any]:
+        filled = np.full(shape, empty, kind)
+        filled[at] = np.fromiter(values, kind, len(drawn))
+        return filled
+
+    def by_verifier(read: Callable[[Score], float | None]) -> dict[str, Floats]:
+        return {name: array([_number(known.get(key), read) for key in names], np.nan) for name, known in scores.items()}
+
+    return Pool(
+        engine=engine,
+        problems=tuple(problem.id for problem in problems),
+        keys=array(chain.from_iterable(map(_codes, rows)), -1, np.int64),
+        correct=array((correct.get(name, False) for name in names), False, np.bool_),
+        scores=by_verifier(lambda score: score.value),
+        prompt_tokens=np.array([max((s.usage.prompt for s in row), default=0) for row in rows], np.int64),
+        completion_tokens=array((sample.usage.completion for sample in drawn), 0, np.int64),
+        seconds=array((sample.seconds for sample in drawn), 0.0),
+        device_seconds=array(map(_device_seconds, drawn), 0.0),
+        mask=array((True for _ in drawn), False, np.bool_),
+        probabilities=by_verifier(lambda score: score.probability),
+    )
+
+
+def _codes(row: Sequence[Sample]) -> list[int]:
+    """Each answer as a number, in order of first appearance; −1 never votes."""
+    seen: dict[str, int] = {}
+    return [-1 if sample.key is None else seen.setdefault(sample.key, len(seen)) for sample in row]
+
+
+def _device_seconds(sample: Sample) -> float:
+    """NaN where it was not measured; a request that never ran took none."""
+    if sample.device_seconds is not None:
+        return sample.device_seconds
+    return 0.0 if sample.usage.completion == 0 and sample.finish is Finish.FAILED else math.nan
+
+
+def _number(score: Score | None, read: Callable[[Score], float | None]) -> float:
+    value = None if score is None else read(score)
+    return math.nan if value is None else value

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from perpend.core import Engine, ModelShape, Price, StopReason
+from perpend.core import Engine, ModelShape, Price, StoreError
 from perpend.economics import local_price
 from perpend.store import Store
 from perpend.study.plan import Plan
 from perpend.study.results import EngineInfo, HowItWasRun, LedgerLine, ShapeInfo
+
+INTERRUPTED = "interrupted"
+"""The stop reason of a run that did not get to say one."""
 
 
 def engine_info(engine: Engine, use: str, hourly: float | None) -> EngineInfo:
@@ -29,9 +32,18 @@ def engine_info(engine: Engine, use: str, hourly: float | None) -> EngineInfo:
 
 
 def recorded_engines(store: Store) -> dict[str, EngineInfo]:
-    """The engines as they were when last started, by name."""
+    """The engines as they were when last started, by name. Only what has run is there."""
     recorded = [EngineInfo.model_validate_json(text) for run in store.runs() for text in run.engines]
     return {info.name: info for info in recorded}
+
+
+def engines_of(plan: Plan, store: Store) -> dict[str, EngineInfo]:
+    """The plan's engines as they were when last started, by name. Raises StoreError where one never was."""
+    recorded = recorded_engines(store)
+    for name in plan.engines:
+        if name not in recorded:
+            raise StoreError(f"Engine {name} of this study has not run yet.", "Run `perpend study` on its folder.")
+    return {name: recorded[name] for name in plan.engines}
 
 
 def price_of(info: EngineInfo, hourly: float | None) -> Price | None:
@@ -76,14 +88,23 @@ def how_it_was_run(plan: Plan, store: Store) -> HowItWasRun:
         command=last.command,
         seed=plan.spec.seed,
         samples=plan.spec.samples,
-        temperature="the tasks' own" if plan.spec.temperature is None else f"{plan.spec.temperature:g}",
+        temperature=_temperature(plan),
         started=_iso(runs[0].started),
         seconds=sum(run.seconds for run in runs),
         restarts=len(runs) - 1,
-        stop_reason=last.stop_reason or StopReason.COMPLETE.value,
+        stop_reason=last.stop_reason or INTERRUPTED,
         versions=last.versions,
         hardware=last.hardware,
     )
+
+
+def _temperature(plan: Plan) -> str:
+    """What was asked for, by task where they differ."""
+    asked = {task.task.name: task.sampling.temperature for task in plan.tasks}
+    said = {name: "the task's own" if t is None else f"{t:g}" for name, t in asked.items()}
+    if len(set(said.values())) == 1:
+        return "the tasks' own" if None in asked.values() else next(iter(said.values()))
+    return ", ".join(f"{name} {value}" for name, value in said.items())
 
 
 def _iso(seconds: float) -> str:

@@ -38,6 +38,10 @@ class TaskSpec(Sampling):
     limit: Annotated[int, Field(gt=0)] | None = None
 
 
+SETTLED = (*Sampling.model_fields, "limit")
+"""What a task takes from its study where it says nothing itself. (A style it takes only where it can.)"""
+
+
 class EngineSpec(Part):
     """One engine: `use` is its string; `name` is what strategies and the report call it."""
 
@@ -69,7 +73,7 @@ class StudySpec(Sampling):
     engine: tuple[EngineSpec, ...] = (EngineSpec(use="embedded"),)
     strategies: tuple[str, ...] = DEFAULT_STRATEGIES
     samples: Annotated[int, Field(gt=0, le=100_000)] = 16
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     budget: str | None = None
     per_problem: str | None = None
     limit: Annotated[int, Field(gt=0)] | None = None
@@ -85,6 +89,8 @@ class StudySpec(Sampling):
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigError(f"There is no study file {path}.", "Give a TOML file, or flags instead.") from None
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}.", "Give a TOML file.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not TOML: {error}.", "See the guide for an example.") from None
         return cls.of(values)
@@ -98,25 +104,42 @@ class StudySpec(Sampling):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the study"
             raise ConfigError(f"Setting {where}: {first['msg']}.", f"Known: {', '.join(cls.model_fields)}.") from None
-        if not spec.task:
-            raise ConfigError("A study needs at least one task.", "See `perpend list tasks`.")
+        for kind, plural in (("task", "tasks"), ("engine", "engines"), ("strategies", "strategies")):
+            if not getattr(spec, kind):
+                raise ConfigError(f"A study needs at least one of {plural}.", f"See `perpend list {plural}`.")
         Budget.parse(spec.budget or "")
         Budget.parse(spec.per_problem or "")
         return spec
 
     def extend(self, older: StudySpec) -> StudySpec:
-        """This spec with what an older one of the same folder has besides: tasks, engines, strategies, samples."""
-        tasks = {_base(task.use): task for task in (*older.task, *self.task)}
+        """This spec with what an older one of the same folder has besides: tasks, engines, strategies, samples.
+
+        A task that is not named again stays as it was. One that is goes by this spec, but keeps as many problems.
+        """
+        before, now = older.settled_tasks(), self.settled_tasks()
+        for name in before.keys() & now.keys():
+            limits = before[name].limit, now[name].limit
+            most = None if None in limits else max(filter(None, limits))
+            now[name] = now[name].model_copy(update={"limit": most})
         engines = {engine.name or engine.use: engine for engine in (*older.engine, *self.engine)}
-        strategies = dict.fromkeys((*older.strategies, *self.strategies))
         return self.model_copy(
             update={
-                "task": tuple(tasks.values()),
+                "title": self.title if "title" in self.model_fields_set else older.title,
+                "task": tuple({**before, **now}.values()),
                 "engine": tuple(engines.values()),
-                "strategies": tuple(strategies),
+                "strategies": tuple(dict.fromkeys((*older.strategies, *self.strategies))),
                 "samples": max(older.samples, self.samples),
+                "style": self.style or older.style,
+                **dict.fromkeys(SETTLED),
             }
         )
+
+    def settled_tasks(self) -> dict[str, TaskSpec]:
+        """Each task with all that the study says of it, so that it reads the same in another study; by its string."""
+        return {_base(task.use): task.model_copy(update=self._said_of(task)) for task in self.task}
+
+    def _said_of(self, task: TaskSpec) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in SETTLED if getattr(task, name) is None}
 
     def to_toml(self) -> str:
         """As `load` reads it; what is not set is left out."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from perpend.core import (
     Amount,
@@ -22,12 +24,14 @@ from perpend.core import (
     World,
 )
 from perpend.store import FolderLock, Store, export_samples
+from perpend.study.admission import histories
 from perpend.study.analyse import analyse
 from perpend.study.compatible import check_compatible
 from perpend.study.draw import Drawing, StudyListener, task_worlds
 from perpend.study.environment import hardware, versions
-from perpend.study.plan import Plan, build_engines, make_plan
-from perpend.study.record import engine_info, price_of, recorded_engines
+from perpend.study.plan import Plan
+from perpend.study.record import INTERRUPTED, engine_info, engines_of, price_of
+from perpend.study.resolve import build_engines, make_plan
 from perpend.study.results import EngineInfo, ProblemView, Results
 from perpend.study.spec import StudySpec
 from perpend.study.views import views
@@ -82,15 +86,14 @@ async def run_study(
 
 def reevaluate(folder: Path) -> Results:
     """Compute the results again from what is stored; no engine is needed. Raises StoreError, ConfigError."""
-    if not (folder / SPEC).exists():
-        raise StoreError(f"{folder} holds no study ({SPEC} is missing).", "Give the folder that `perpend study` wrote.")
-    with _locked(folder):
+    with _locked(_studied(folder)):
         plan = make_plan(StudySpec.load(folder / SPEC))
         store = Store(folder, read_only=True)
         try:
-            return _evaluate(plan, store, folder)
+            results = _evaluate(plan, store, folder)
         finally:
             store.close()
+    return results
 
 
 def load_results(folder: Path) -> Results:
@@ -99,15 +102,19 @@ def load_results(folder: Path) -> Results:
         return Results.model_validate_json((folder / RESULTS).read_bytes())
     except FileNotFoundError:
         raise StoreError(f"{folder} holds no results yet.", "Run `perpend report` on it.") from None
-    except ValueError as error:
+    except OSError as error:
+        raise StoreError(f"{folder / RESULTS} cannot be read: {error.strerror}.", "Check its permissions.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
         raise StoreError(
-            f"{folder / RESULTS} is not ours: {error}.", "Run `perpend report` to write it again."
+            f"{folder / RESULTS} is not ours ({where}: {first['msg']}).", "Run `perpend report` to write it again."
         ) from None
 
 
 def problem_views(folder: Path) -> Iterator[ProblemView]:
-    """Every problem with its samples, for the report's browser."""
-    plan = make_plan(StudySpec.load(folder / SPEC))
+    """Every problem with its samples, for the report's browser. Raises StoreError, ConfigError."""
+    plan = make_plan(StudySpec.load(_studied(folder) / SPEC))
     store = Store(folder, read_only=True)
     try:
         yield from views(plan, store)
@@ -118,13 +125,17 @@ def problem_views(folder: Path) -> Iterator[ProblemView]:
 async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, folder: Path) -> None:
     """Start the engines, draw, and close them whatever happens."""
     engines = build_engines(plan)
-    try:
+    async with AsyncExitStack() as stack:
+        for verifier in (verifier for task in plan.tasks for verifier in task.verifiers.values()):
+            stack.push_async_callback(verifier.close)
+        for engine in engines.values():
+            stack.push_async_callback(engine.close)
         watch.phase("starting " + ", ".join(engines))
-        await asyncio.gather(*(engine.start() for engine in engines.values()))
+        await _start(engines.values())
         check_compatible(plan, engines, store)
         _write(folder / SPEC, plan.spec.to_toml())
         infos = _open_run(plan, engines, store, command)
-        stop_reason = "interrupted"
+        stop_reason = INTERRUPTED
         try:
             watch.phase("drawing")
             stop_reason = await _drawing(plan, engines, infos, store, watch).run()
@@ -133,9 +144,14 @@ async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, fo
             raise
         finally:
             store.end_run(str(stop_reason))
-    finally:
-        await asyncio.gather(*(engine.close() for engine in engines.values()))
-        await asyncio.gather(*(verifier.close() for task in plan.tasks for verifier in task.verifiers.values()))
+
+
+async def _start(engines: Iterable[Engine]) -> None:
+    """All of them side by side; the first error is raised once none is under way any more."""
+    outcomes = await asyncio.gather(*(engine.start() for engine in engines), return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
 
 
 def _open_run(plan: Plan, engines: Mapping[str, Engine], store: Store, command: str) -> list[EngineInfo]:
@@ -145,8 +161,8 @@ def _open_run(plan: Plan, engines: Mapping[str, Engine], store: Store, command: 
     for task in plan.tasks:
         store.keep_problems(task.problems)
     infos = [engine_info(engine, plan.engines[name], plan.spec.hourly) for name, engine in engines.items()]
-    store.close_reservations(info.name for info in infos if info.local)
     store.begin_run(command, versions(), hardware(), [info.model_dump_json() for info in infos])
+    store.close_reservations(info.name for info in infos if info.local)
     return infos
 
 
@@ -154,16 +170,12 @@ def _drawing(
     plan: Plan, engines: Mapping[str, Engine], infos: Sequence[EngineInfo], store: Store, watch: StudyListener
 ) -> Drawing:
     """What is left to draw, under what is left of the budget."""
-    bought = [charges.total for charges in store.ledger().values()]
-    spent = Amount(
-        usd=sum(charge.usd or 0.0 for charge in bought),
-        tokens=sum(charge.usage.tokens for charge in bought),
-        samples=store.count_samples(),
-    )
+    history = histories(store)
+    spent = sum((each.spent for each in history.values()), Amount())
     elapsed = sum(run.seconds for run in store.runs()[:-1])
     scope = Scope(Budget.parse(plan.spec.budget or ""), spent=spent, elapsed=elapsed)
     world = World(engines, {}, store, plan.spec.seed, _prices(infos, plan), watch)
-    return Drawing(plan, store, scope, task_worlds(plan, world), watch)
+    return Drawing(plan, store, scope, task_worlds(plan, world), watch, history)
 
 
 def _prices(infos: Iterable[EngineInfo], plan: Plan) -> dict[str, Price]:
@@ -172,9 +184,16 @@ def _prices(infos: Iterable[EngineInfo], plan: Plan) -> dict[str, Price]:
 
 
 def _evaluate(plan: Plan, store: Store, folder: Path) -> Results:
-    results = analyse(plan, store, _prices(recorded_engines(store).values(), plan))
+    results = analyse(plan, store, _prices(engines_of(plan, store).values(), plan))
     _write(folder / RESULTS, results.model_dump_json(indent=1))
     return results
+
+
+def _studied(folder: Path) -> Path:
+    """The folder, where it holds a study. Raises StoreError."""
+    if not (folder / SPEC).exists():
+        raise StoreError(f"{folder} holds no study ({SPEC} is missing).", "Give the folder that `perpend study` wrote.")
+    return folder
 
 
 def _locked(folder: Path) -> FolderLock:
@@ -186,7 +205,10 @@ def _locked(folder: Path) -> FolderLock:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace a file whole, so that a killed process leaves the old one or the new one."""
+    """Replace a file whole, so that a killed process leaves the old one or the new one. Raises StoreError."""
     partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}.", "Free some space and start again.") from error

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from perpend.core import GREEDY, SAMPLED, Draw, Problem, Prompt, Sample, SampleKey
-from perpend.store import Store
+from perpend.store import Store, printable
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, load_pools
+from perpend.study.record import engines_of
 from perpend.study.results import ProblemView, SampleView
 
 
 def views(plan: Plan, store: Store) -> Iterator[ProblemView]:
     """Every problem that is in the figures, on every engine, with every sample."""
+    engines = engines_of(plan, store)
     for task in plan.tasks:
-        samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name)}
-        for engine in plan.engines:
+        samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
+        for name, engine in engines.items():
             pools = load_pools(plan, task, engine, store, samples)
             for row, problem in enumerate(pools.problems):
-                yield _view(task, engine, problem, row, pools)
+                yield _view(task, name, problem, row, pools)
 
 
 def _view(task: PlannedTask, engine: str, problem: Problem, row: int, pools: TaskPools) -> ProblemView:
@@ -46,14 +48,14 @@ def _sample_view(sample: Sample, draw: Draw, correct: Mapping[SampleKey, bool]) 
     return SampleView(
         index=sample.index,
         greedy=draw == GREEDY,
-        text=sample.text,
-        answer=sample.answer,
+        text=printable(sample.text),
+        answer=None if sample.answer is None else printable(sample.answer),
         correct=correct.get(SampleKey(sample.pool, sample.index), False),
         finish=sample.finish.value,
         tokens=tokens,
         seconds=sample.seconds,
         mean_logprob=None if sample.logprob is None or not tokens else sample.logprob / tokens,
-        error=sample.error,
+        error=None if sample.error is None else printable(sample.error),
     )
 
 
