@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from perpend.cli.app import app
 from perpend.study.results import Results
@@ -69,16 +70,26 @@ def test_every_command_parses(document: str, words: list[str]) -> None:
     command.make_context(verb, rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", QUICK, ids=" ".join)
-def test_quick_commands_run(workplace: Path, words: list[str]) -> None:
-    assert run(workplace, sys.executable, "-m", "perpend", *words)
+def test_quick_commands_run(workplace: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.chdir(workplace)
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout
 
 
-def test_the_readmes_python_runs(workplace: Path) -> None:
-    run(workplace, sys.executable, "-m", "perpend", "study", "--task", "simulated", "--engine", "simulated")
-    said = [run(workplace, sys.executable, "-c", block) for block in blocks("README.md", "python") if "import" in block]
-    assert len(said) == 2
-    assert all("majority" in each for each in said)
+@pytest.mark.slow
+def test_the_readmes_python_runs(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(workplace)
+    CliRunner().invoke(app, ["study", "--task", "simulated", "--engine", "simulated"])
+    scripts = [block for block in blocks("README.md", "python") if "import" in block]
+    assert len(scripts) == 2
+    for script in scripts:
+        exec(compile(script, "README.md", "exec"), {})
+        assert "majority" in capsys.readouterr().out
 
 
 def test_the_readme_has_the_two_commands_on_its_first_screen() -> None:
@@ -101,6 +112,7 @@ def test_the_schema_is_that_of_the_code() -> None:
     assert kept == Results.model_json_schema(), "run `make schema`"
 
 
+@pytest.mark.slow
 def test_the_strategy_of_contributing_is_added_by_its_diff(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (diff,) = blocks("CONTRIBUTING.md", "diff")

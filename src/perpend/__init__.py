@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,7 @@ def __getattr__(name: str) -> Any:
     """The API is imported when it is first asked for, so that `perpend --help` is quick."""
     if name not in __all__:
         raise AttributeError(f"module 'perpend' has no attribute {name!r}")
-    from perpend import api
-
+    api = import_module("perpend.api")
     return sys.modules["perpend.study"] if name == "study" else getattr(api, name)
 
 
@@ -26,9 +26,8 @@ class _StudyModule(ModuleType):
     """`perpend.study` is a package, and it is also the call `perpend.study(…)`."""
 
     def __call__(self, *args: Any, **settings: Any) -> Study:
-        from perpend import api
-
-        return api.study(*args, **settings)
+        made: Study = import_module("perpend.api").study(*args, **settings)
+        return made
 
 
 class _Package(ModuleType):

@@ -89,6 +89,7 @@ def test_a_budget_ends_a_study_early_and_good(perpend: Perpend) -> None:
     assert 0 < task["problems"] < 8
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_the_next_start_goes_on(tmp_path: Path) -> None:
     args = ["study", "--task", "simulated(problems=12)", "-n", "4", "--strategies", "majority", "--out", "s"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERPEND_")}

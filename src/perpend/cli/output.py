@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec
 
@@ -19,11 +21,16 @@ BAD_USAGE = 2
 INTERRUPTED = 130
 
 
+WIDE = 120
+"""Columns of what is written to a file or a pipe."""
+
+
 def out() -> Console:
     """What the user asked for. stdout."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=WIDE if plain else None)
 
 
 def err() -> Console:
