@@ -85,9 +85,14 @@ def _text(stored: bytes) -> str:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    """Reading in WAL mode takes a file beside it; where that cannot be made, a file at rest needs none."""
-    uri = path.absolute().as_uri() + "?mode=ro"
-    connection = _connect(uri, uri=True)
+    """A connection that refuses to write.
+
+    Reading in WAL mode takes files beside the store, which go when it is closed by someone with the right to write.
+    Where they cannot be made, a store at rest is read without them.
+    """
+    uri = path.absolute().as_uri()
+    connection = _connect(f"{uri}?mode=rw", uri=True)
+    connection.execute("PRAGMA query_only = ON")
     try:
         connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
@@ -95,7 +100,7 @@ def _reader(path: Path) -> sqlite3.Connection:
         wal = path.with_name(path.name + "-wal")
         if wal.exists() and wal.stat().st_size:
             raise
-        return _connect(uri + "&immutable=1", uri=True)
+        return _connect(f"{uri}?mode=ro&immutable=1", uri=True)
     return connection
 
 
