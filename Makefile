@@ -41,7 +41,7 @@ fix: $(STAMPS)/dev ## let ruff repair what it can
 
 docs: $(STAMPS)/docs ## build the guide into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
-	@echo "The guide is in build/site/index.html"
+	@echo "The guide is in build/site/guide.html"
 
 schema: $(STAMPS)/core ## write docs/results.schema.json anew
 	@$(BIN)/python -c 'import json; from perpend.study.results import Results; \

@@ -60,8 +60,18 @@ def test_no_arguments_show_the_help(perpend: Perpend) -> None:
     assert "Usage" in perpend().output
 
 
-def test_completion_knows_the_verbs(perpend: Perpend) -> None:
-    env = {"_PERPEND_COMPLETE": "complete_bash", "COMP_WORDS": "perpend st", "COMP_CWORD": "1"}
+@pytest.mark.parametrize(
+    ("typed", "position", "offered"),
+    [
+        ("perpend st", 1, "study"),
+        ("perpend study --str", 2, "--strategies"),
+        ("perpend study --task count", 3, "countdown"),
+        ("perpend study --strategies greedy,maj", 3, "greedy,majority"),
+        ("perpend list v", 2, "verifiers"),
+    ],
+)
+def test_the_shell_completes_verbs_flags_and_names(typed: str, position: int, offered: str) -> None:
+    env = {"_PERPEND_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(position)}
     code = "from perpend.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
-    assert "study" in done.stdout
+    assert offered in done.stdout.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,19 @@ def flag(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:
     long = names[0].split("/")[0]
     env = "PERPEND_" + long.removeprefix("--").replace("-", "_").upper()
     return typer.Option(*names, help=help, envvar=env, rich_help_panel=panel, **more)
+
+
+def names_of(kind: str) -> Callable[[str], list[str]]:
+    """What the shell completes: the names of a kind that begin as the user did."""
+
+    def complete(incomplete: str) -> list[str]:
+        from perpend.cli.listing import Kind, registry_of
+
+        *before, last = incomplete.split(",")
+        known = registry_of(Kind(kind)).names()
+        return [",".join([*before, name]) for name in known if name.startswith(last.strip())]
+
+    return complete
 
 
 Json = Annotated[bool, flag("--json", help="Print one JSON value on stdout, and nothing else there.", panel=OUTPUT)]

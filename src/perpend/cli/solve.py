@@ -19,6 +19,7 @@ from perpend.cli.options import (
     TopP,
     Yes,
     flag,
+    names_of,
 )
 from perpend.cli.output import emit, out, verb
 
@@ -33,7 +34,14 @@ HOW = "How to answer"
 def solve(
     question: Annotated[str, typer.Argument(help="The question, or - to read it from stdin.", show_default=False)],
     strategy: Annotated[
-        str, flag("--strategy", "-s", help="How to spend samples: see `perpend list strategies`.", panel=HOW)
+        str,
+        flag(
+            "--strategy",
+            "-s",
+            help="How to spend samples: see `perpend list strategies`.",
+            panel=HOW,
+            autocompletion=names_of("strategies"),
+        ),
     ] = "majority(n=16)",
     engine: Annotated[str, flag("--engine", "-e", help="Where tokens come from.", panel=HOW)] = "embedded",
     task: Annotated[

@@ -20,6 +20,7 @@ from perpend.cli.options import (
     TopP,
     Yes,
     flag,
+    names_of,
 )
 from perpend.cli.output import verb
 
@@ -35,14 +36,30 @@ def study(
     ] = None,
     task: Annotated[
         list[str] | None,
-        flag("--task", help="A task: gsm8k, jsonl:FILE, arithmetic(difficulty=2). Repeats.", panel=WHAT),
+        flag(
+            "--task",
+            help="A task: gsm8k, jsonl:FILE, arithmetic(difficulty=2). Repeats.",
+            panel=WHAT,
+            autocompletion=names_of("tasks"),
+        ),
     ] = None,
     engine: Annotated[
         list[str] | None,
-        flag("--engine", help="ENGINE or NAME=ENGINE. Repeats. [default: embedded]", panel=WHAT),
+        flag(
+            "--engine",
+            help="ENGINE or NAME=ENGINE. Repeats. [default: embedded]",
+            panel=WHAT,
+            autocompletion=names_of("engines"),
+        ),
     ] = None,
     strategies: Annotated[
-        str | None, flag("--strategies", help="Separated by commas. [default: all that apply]", panel=WHAT)
+        str | None,
+        flag(
+            "--strategies",
+            help="Separated by commas. [default: all that apply]",
+            panel=WHAT,
+            autocompletion=names_of("strategies"),
+        ),
     ] = None,
     verifier: Annotated[
         list[str] | None,
