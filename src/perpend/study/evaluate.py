@@ -82,7 +82,7 @@ def evaluate(
     """
     read = pools.of(strategy.draws, engine)
     candidates = grid(strategy)
-    found = [_outcomes(candidate, read, seed) for candidate in candidates]
+    found = _outcomes(candidates, read, seed)
     priced = costs(found[0][0], shapes, prices).upto(strategy.n)
     errors = [error[: strategy.n] for _, error in found if error is not None]
     error = np.max(errors, axis=0) if errors else None
@@ -167,15 +167,17 @@ def mean_at(values: Floats | None, i: int) -> float | None:
     return None if values is None else float(values[:, i].mean())
 
 
-def _outcomes(strategy: Strategy, read: Pools, seed: int) -> tuple[Outcomes, Floats | None]:
-    """All problems' outcomes, averaged over orders, and the standard error of their mean over orders."""
-    problems = len(read.only.problems) if len(read) == 1 else len(next(iter(read.values())).problems)
-    parts = []
+def _outcomes(candidates: Sequence[Strategy], read: Pools, seed: int) -> list[tuple[Outcomes, Floats | None]]:
+    """Of each setting, all problems' outcomes averaged over orders, and the standard error of their mean over those."""
+    problems = len(next(iter(read.values())).problems)
+    parts: list[list[Outcomes]] = [[] for _ in candidates]
     for start in range(0, problems, ROWS_AT_ONCE):
         rows = slice(start, min(start + ROWS_AT_ONCE, problems))
         some = Pools({draw: pool.rows(rows) for draw, pool in read.items()})
-        parts.append(strategy.offline(some, make_orders(some, seed + start)))
-    return _joined(parts)
+        orders = make_orders(some, seed + start)
+        for candidate, of in zip(candidates, parts, strict=True):
+            of.append(candidate.offline(some, orders))
+    return [_joined(of) for of in parts]
 
 
 def make_orders(pools: Pools, seed: int) -> Orders:
