@@ -1,0 +1,110 @@
+"""Sentences say what was measured, with its sign, and that it may be chance where it may."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from perpend.study.evaluate import Analysis
+from perpend.study.findings import find
+from perpend.study.results import Finding, FindingKind
+from tests.study.made import analysis, evaluated, results
+
+RNG = np.random.default_rng(0)
+
+
+def rates(*by_n: float, problems: int = 200) -> np.ndarray:
+    """[P, N], each problem near the mean of its column."""
+    return np.array(by_n) + np.linspace(-0.05, 0.05, problems)[:, None]
+
+
+def said(*analyses: Analysis, kind: FindingKind | None = None) -> list[Finding]:
+    return [f for f in find(results(*analyses), analyses) if kind in (None, f.kind)]
+
+
+@pytest.mark.parametrize(
+    ("by_n", "words"),
+    [((0.3, 0.5), "raises accuracy by 20.0 points"), ((0.5, 0.3), "lowers accuracy by 20.0 points")],
+)
+def test_a_vote_is_reported_whatever_its_sign(by_n: tuple[float, float], words: str) -> None:
+    headline, task = said(analysis(evaluated("majority", rates(*by_n))), kind=FindingKind.VOTES)
+    assert words in headline.sentence
+    assert words in task.sentence
+    assert "chance" not in headline.sentence
+    assert headline.headline
+    assert not task.headline
+    assert headline.figure.value == pytest.approx(by_n[1] - by_n[0], abs=1e-3)
+
+
+def test_what_may_be_chance_says_so() -> None:
+    noisy = (RNG.random((20, 2)) < 0.5).astype(float)
+    headline, _ = said(analysis(evaluated("majority", noisy)), kind=FindingKind.VOTES)
+    assert "may be chance" in headline.sentence
+
+
+def test_coverage_is_set_against_the_vote() -> None:
+    found = said(
+        analysis(evaluated("majority", rates(0.3, 0.4)), evaluated("coverage", rates(0.3, 0.7))),
+        kind=FindingKind.COVERAGE,
+    )
+    assert "+30.0 points" in found[0].sentence
+    assert "70" in found[1].sentence
+
+
+def test_without_a_checker_there_is_no_word_of_one() -> None:
+    found = said(analysis(evaluated("majority", rates(0.3, 0.4)), evaluated("coverage", rates(0.3, 0.7))))
+    assert not any("checker" in finding.sentence for finding in found)
+    assert not [finding for finding in found if finding.kind is FindingKind.CHECKER]
+
+
+def test_what_the_checker_unlocks_is_told() -> None:
+    (found,) = said(
+        analysis(evaluated("majority", rates(0.3, 0.4)), evaluated("best_of_n(verifier=check)", rates(0.3, 0.7))),
+        kind=FindingKind.CHECKER,
+    )
+    assert "+40.0 points" in found.sentence
+
+
+def test_a_correct_answer_has_a_price_or_none() -> None:
+    priced = said(analysis(evaluated("greedy", rates(0.5), 100.0)), kind=FindingKind.COST)
+    assert any("greedy 200" in finding.sentence for finding in priced)
+    never = said(analysis(evaluated("greedy", np.zeros((20, 1)))), kind=FindingKind.COST)
+    assert any("no deployable strategy gave a right answer" in finding.sentence for finding in never)
+    free = evaluated("greedy", np.zeros((20, 1)), 0.0)
+    assert said(analysis(free), kind=FindingKind.COST)
+
+
+def test_an_oracle_alone_has_no_price_and_no_advice() -> None:
+    found = said(analysis(evaluated("coverage", rates(0.3, 0.7))))
+    assert not [f for f in found if f.kind in (FindingKind.COST, FindingKind.ADVICE, FindingKind.VOTES)]
+
+
+def test_without_a_complete_problem_there_is_nothing_to_say() -> None:
+    (only,) = find(results(analysis()), [analysis()])
+    assert "No problem was completed" in only.sentence
+
+
+def test_the_three_headlines_come_first_and_cover_all_tasks() -> None:
+    one = analysis(
+        evaluated("greedy", rates(0.4)), evaluated("majority", rates(0.3, 0.4)), evaluated("coverage", rates(0.3, 0.6))
+    )
+    two = analysis(
+        evaluated("greedy", rates(0.4)),
+        evaluated("majority", rates(0.3, 0.6)),
+        evaluated("coverage", rates(0.3, 0.8)),
+        task="more",
+    )
+    found = said(one, two)
+    assert [f.headline for f in found[:4]] == [True, True, True, False]
+    assert "raises accuracy by 20.0 points" in found[0].sentence
+    assert "mean of 2 tasks" in found[0].sentence
+    assert "sums" in found[2].sentence
+    assert "more" in found[2].sentence
+
+
+def test_limits_are_told() -> None:
+    one = analysis(evaluated("greedy", rates(0.4)))
+    simulated = find(results(one, simulated=True, exact=False), [one])
+    assert any("SIMULATED" in finding.sentence for finding in simulated)
+    assert any("does not replay exactly" in finding.sentence for finding in simulated)
+    assert not any("replay" in finding.sentence for finding in find(results(one), [one]))
