@@ -8,6 +8,7 @@ returns a *result*. Stored samples become a *pool*, from which strategies are ev
 from perpend.core.budget import Amount, Budget, Reservation, Scope
 from perpend.core.charge import Cause, Charge, Charges, ModelShape, Price, Usage
 from perpend.core.errors import (
+    CallLost,
     ConfigError,
     EngineError,
     PerpendError,
@@ -35,6 +36,7 @@ __all__ = [
     "Bools",
     "Budget",
     "Call",
+    "CallLost",
     "Caps",
     "Cause",
     "Certificate",

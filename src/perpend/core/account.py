@@ -36,9 +36,9 @@ class Account:
     def book(self, flight: Flight, cause: Cause) -> None:
         """Charge what a flight came to: its prompt counts once a pool, and was cached every other time."""
         self.unseen.discard(flight)
+        for lost_to, charge in flight.lost.items():
+            self.charges.add(lost_to, charge)
         if flight.sample is None:
-            if flight.lost is not None:
-                self.charges.add(*flight.lost)
             return
         usage = flight.sample.usage
         if flight.key.pool in self.prompts:

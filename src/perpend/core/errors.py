@@ -1,5 +1,9 @@
 """What can go wrong, sorted by what a user can do about it."""
 
+from __future__ import annotations
+
+from perpend.core.charge import Usage
+
 
 class PerpendError(Exception):
     """Base of every error that perpend raises on purpose.
@@ -32,6 +36,22 @@ class EngineError(PerpendError):
 
 class RequestFailed(EngineError):  # noqa: N818 (named for what happened, as the field does)
     """One request cannot be answered, while the engine works on; it costs its problem a sample and nothing else."""
+
+
+class CallLost(RequestFailed):
+    """A call broke after it was sent, so that it may have cost all that was reserved for it.
+
+    Args:
+        retry_seconds: until the caller may send it again, under a new reservation; None: it will not be answered.
+        usage: what it cost, None where nobody knows.
+    """
+
+    def __init__(
+        self, message: str, remedy: str = "", *, retry_seconds: float | None = None, usage: Usage | None = None
+    ) -> None:
+        super().__init__(message, remedy)
+        self.retry_seconds = retry_seconds
+        self.usage = usage
 
 
 class VerifierError(PerpendError):

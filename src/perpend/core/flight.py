@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from perpend.core.budget import Amount, Scope
-from perpend.core.charge import Cause, Charge, Usage
-from perpend.core.errors import EngineError, RequestFailed
+from perpend.core.charge import Cause, Charge, Charges, Usage
+from perpend.core.errors import CallLost, EngineError, RequestFailed
 from perpend.core.prompt import Request, derive_seed, digest
 from perpend.core.protocols import DrawnFrom, SampleKey, Task
 from perpend.core.result import StopReason
-from perpend.core.sample import Completion, Delta, Finish, Generation, Sample
+from perpend.core.sample import Completion, Delta, Finish, Generation, Sample, after_thinking
 from perpend.core.world import World
 
 
@@ -29,7 +29,7 @@ class Flight:
 
     Attributes:
         sample: what arrived, CANCELLED where it was cut.
-        lost: what it cost if nothing arrived: the call broke, or was abandoned.
+        lost: what calls cost of which nothing arrived: they broke, or were abandoned.
     """
 
     def __init__(self, world: World, task: Task, scope: Scope, source: DrawnFrom, key: SampleKey, cause: Cause) -> None:
@@ -38,7 +38,7 @@ class Flight:
         self.cause = cause
         self.engine = world.engine(source.engine)
         self.sample: Sample | None = None
-        self.lost: tuple[Cause, Charge] | None = None
+        self.lost = Charges()
         self._world = world
         self._task = task
         self._scope = scope
@@ -98,6 +98,18 @@ class Flight:
             landed.set()
 
     async def _buy(self) -> Sample | StopReason:
+        """Ask until the engine answers, or says that it will not; each attempt has a reservation of its own."""
+        attempt = 0
+        while True:
+            try:
+                return await self._attempt(attempt)
+            except CallLost as lost:
+                if lost.retry_seconds is None:
+                    raise
+                await asyncio.sleep(lost.retry_seconds)
+            attempt += 1
+
+    async def _attempt(self, attempt: int) -> Sample | StopReason:
         estimate = self._estimate()
         counted = 1 if self.cause is Cause.GENERATOR else 0
         held = await self._scope.reserve(Amount(estimate.usd or 0.0, estimate.usage.tokens, counted))
@@ -106,21 +118,28 @@ class Flight:
         kept, cause, charge = None, Cause.UNCERTAIN, estimate
         ticket = self._world.recorder.reserve(self.key, self.source, estimate)
         try:
-            sample = self._to_sample(await self._complete())
-            charge = replace(self.charge(sample.usage, sample.device_seconds), latency_seconds=sample.seconds)
-            cause = Cause.DISCARDED if sample.finish is Finish.CANCELLED else self.cause
+            completion = await self._complete(attempt)
+            sample = self._to_sample(completion)
+            if not completion.estimated:
+                charge = self.charge(sample.usage, sample.device_seconds)
+                cause = Cause.DISCARDED if sample.finish is Finish.CANCELLED else self.cause
+            charge = replace(charge, latency_seconds=sample.seconds)
             kept = None if sample.finish is Finish.CANCELLED else sample
-        except BaseException:
-            if self.engine.caps.local:
-                cause, charge = Cause.DISCARDED, self.charge(Usage(completion=self._heard_tokens), None)
-            self.lost = cause, charge
+        except BaseException as failure:
+            known = failure.usage if isinstance(failure, CallLost) else None
+            if known is None and self.engine.caps.local:
+                known = Usage(completion=self._heard_tokens)
+            if known is not None:
+                cause, charge = Cause.DISCARDED, self.charge(known, None)
+            self.lost.add(cause, charge)
             raise
         finally:
+            self._generation = None
             self._world.recorder.settle(ticket, kept, cause, charge)
             held.settle(Amount(charge.usd or 0.0, charge.usage.tokens, counted if kept else 0))
         return self._arrive(sample, bought=True)
 
-    async def _complete(self) -> Completion:
+    async def _complete(self, attempt: int) -> Completion:
         request = Request(
             self.source.task,
             self.source.problem,
@@ -129,6 +148,7 @@ class Flight:
             seed=derive_seed(self._world.seed, self.key.pool, self.key.index),
             prefix=self.source.prefix,
             logprobs=min(1, self.engine.caps.logprobs),
+            attempt=attempt,
         )
         self._generation = self.engine.generate(request)
         completion = None
@@ -142,6 +162,11 @@ class Flight:
         except asyncio.CancelledError:
             self._generation.cancel()
             raise
+        except CallLost as lost:
+            if lost.retry_seconds is not None:
+                raise
+            known = lost.usage or Usage()
+            return Completion(0, "", Finish.FAILED, known, error=str(lost), estimated=lost.usage is None)
         except RequestFailed as failure:
             return Completion(0, "", Finish.FAILED, Usage(), error=str(failure))
         if completion is None:
@@ -159,7 +184,7 @@ class Flight:
     def _to_sample(self, completion: Completion) -> Sample:
         source = self.source
         whole = source.prefix + completion.text
-        answer = self._task.extract(whole) if completion.finish is Finish.STOP else None
+        answer = self._task.extract(after_thinking(whole)) if completion.finish is Finish.STOP else None
         return Sample(
             problem=source.problem,
             pool=self.key.pool,

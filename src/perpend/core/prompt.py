@@ -68,6 +68,7 @@ class Request:
         logprobs: how many log-probabilities a token are wanted; 1 is the chosen token's, 0 none.
         thinking_tokens: the most tokens of thinking, where the engine can bound it.
         extra: fields for one kind of engine, passed through.
+        attempt: how often it was sent before and lost.
     """
 
     task: str
@@ -80,6 +81,7 @@ class Request:
     logprobs: int = 0
     thinking_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int = 0
 
 
 def digest(value: object) -> str:

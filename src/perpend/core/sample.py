@@ -55,6 +55,7 @@ class Completion:
         started, ended: Unix seconds, from when the engine admitted the request (queueing left out).
         device_seconds: its share of the engine's time (each step's time split over the rows it ran), None if unknown.
         error: what went wrong, where finish is FAILED.
+        estimated: the engine was not told the usage: it is a guess, and the call is charged at its reservation.
     """
 
     choice: int
@@ -67,6 +68,7 @@ class Completion:
     ended: float = 0.0
     device_seconds: float | None = None
     error: str | None = None
+    estimated: bool = False
 
 
 class Generation:
@@ -82,6 +84,15 @@ class Generation:
 
     def __aiter__(self) -> AsyncIterator[Delta | Completion]:
         return self._stream
+
+
+def after_thinking(text: str) -> str:
+    """The part of a text in which an answer may be looked for: what follows its `<think>` … `</think>`, if it has any.
+
+    Where the thinking has no end there is no answer.
+    """
+    _, closed, said = text.rpartition("</think>")
+    return "" if not closed and text.lstrip().startswith("<think>") else said
 
 
 @dataclass(frozen=True)

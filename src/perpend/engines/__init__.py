@@ -7,6 +7,7 @@ ENGINES: Registry[Engine] = Registry(
     "perpend.engines",
     {
         "embedded": "perpend.engines.embedded:EmbeddedEngine",
+        "openai": "perpend.engines.openai:OpenAIEngine",
         "replay": "perpend.engines.replay:ReplayEngine",
         "simulated": "perpend.engines.simulated:SimulatedEngine",
     },

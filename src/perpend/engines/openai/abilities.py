@@ -1,0 +1,159 @@
+"""What a server can do, as probed, and the file that remembers it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from perpend.core import Caps
+
+VERSION = 1
+"""Of the probes: when they change, what an older version found is not believed."""
+
+
+class Continuation(StrEnum):
+    """How a chat server continues an answer that has begun."""
+
+    NONE = "none"
+    """It cannot."""
+    FLAG = "continue_final_message"
+    """By that field (vLLM, SGLang)."""
+    PREFILL = "prefill"
+    """By a last message of the assistant's (llama-server, and some hosted APIs)."""
+
+
+class Thinking(StrEnum):
+    """The field that bounds thinking."""
+
+    NONE = "none"
+    """There is none."""
+    VLLM = "thinking_token_budget"
+    """Of vLLM."""
+    LLAMA = "thinking_budget_tokens"
+    """Of llama-server."""
+    SGLANG = "thinking_budget"
+    """Of SGLang."""
+
+
+class Abilities(msgspec.Struct, frozen=True):
+    """What one server can do for one model.
+
+    Attributes:
+        chat, raw: it has `/chat/completions`, `/completions`.
+        limit_field: the name of the most tokens of a completion.
+        n: it gives several choices a request.
+        seeds: equal seeds gave equal texts, and different ones different texts.
+        stream: it streams, and ends the stream with the usage.
+        usage: it tells the usage.
+        logprobs, raw_logprobs: log-probabilities a token in chat, in raw completions.
+        continuation: in chat; raw completions continue any text.
+        echo: it scores a given text.
+        thinking: how it bounds thinking.
+        context: tokens of prompt and completion together.
+        software: what it says that it is.
+    """
+
+    chat: bool = True
+    raw: bool = True
+    limit_field: str = "max_tokens"
+    n: bool = False
+    seeds: bool = False
+    stream: bool = False
+    usage: bool = True
+    logprobs: int = 0
+    raw_logprobs: int = 0
+    continuation: Continuation = Continuation.NONE
+    echo: bool = False
+    thinking: Thinking = Thinking.NONE
+    context: int | None = None
+    software: str = ""
+
+    def __and__(self, other: Abilities) -> Abilities:
+        """What two replicas can both do."""
+        contexts = [a.context for a in (self, other) if a.context is not None]
+        return Abilities(
+            chat=self.chat and other.chat,
+            raw=self.raw and other.raw,
+            limit_field=self.limit_field,
+            n=self.n and other.n,
+            seeds=self.seeds and other.seeds,
+            stream=self.stream and other.stream,
+            usage=self.usage and other.usage,
+            logprobs=min(self.logprobs, other.logprobs),
+            raw_logprobs=min(self.raw_logprobs, other.raw_logprobs),
+            continuation=self.continuation if self.continuation is other.continuation else Continuation.NONE,
+            echo=self.echo and other.echo,
+            thinking=self.thinking if self.thinking is other.thinking else Thinking.NONE,
+            context=min(contexts, default=None),
+            software=self.software,
+        )
+
+    def caps(self) -> Caps:
+        """The same in the words that every engine uses."""
+        kinds = [self.logprobs] * self.chat + [self.raw_logprobs] * self.raw
+        return Caps(
+            context=self.context,
+            seeds=self.seeds,
+            exact_replay=None if self.seeds else False,
+            logprobs=min(kinds, default=0),
+            continuation=self.raw or self.continuation is not Continuation.NONE,
+            loglik=self.echo,
+            note=self._note(),
+        )
+
+    def _note(self) -> str:
+        does = {
+            "chat": self.chat,
+            "raw completions": self.raw,
+            "n choices": self.n,
+            "seeds": self.seeds,
+            "streaming": self.stream,
+            "log-probabilities": self.logprobs > 0 or self.raw_logprobs > 0,
+            "continuation of chat": self.continuation is not Continuation.NONE,
+            "a thinking budget": self.thinking is not Thinking.NONE,
+        }
+        has = ", ".join(name for name, yes in does.items() if yes) or "nothing"
+        lacks = ", ".join(name for name, yes in does.items() if not yes) or "nothing"
+        usage = "" if self.usage else "; it tells no usage, so tokens are estimated and charged at their reservation"
+        return f"probed: it has {has}, and lacks {lacks}{usage}"
+
+
+def cache_folder() -> Path:
+    """`PERPEND_CACHE`, else perpend's folder in the user's cache."""
+    if os.environ.get("PERPEND_CACHE"):
+        return Path(os.environ["PERPEND_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perpend"
+
+
+class AbilityCache:
+    """One file for each server and model, by a hash of their names.
+
+    Args:
+        identity: what distinguishes the server: its URL, model, and what it says of that model.
+    """
+
+    def __init__(self, *identity: object) -> None:
+        name = hashlib.sha256(repr((VERSION, *identity)).encode()).hexdigest()[:32]
+        self._path = cache_folder() / "openai" / f"{name}.json"
+
+    def read(self) -> Abilities | None:
+        """What was found earlier; None where nothing was, or it cannot be read."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Abilities)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def write(self, abilities: Abilities) -> None:
+        """Remember, if the folder can be written; another process never sees half a file."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._path.parent, delete=False) as file:
+                file.write(msgspec.json.encode(abilities))
+            os.replace(file.name, self._path)
+        except OSError:  # a cache that cannot be kept costs the next start a few calls, and nothing else
+            return

@@ -1,0 +1,209 @@
+"""The engine for servers that speak the OpenAI protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import reduce
+from operator import and_
+
+from perpend.core import (
+    Caps,
+    Completion,
+    ConfigError,
+    Delta,
+    EngineError,
+    Finish,
+    Generation,
+    ModelShape,
+    Prompt,
+    Request,
+    Usage,
+)
+from perpend.engines.openai.abilities import Abilities
+from perpend.engines.openai.asking import Asker
+from perpend.engines.openai.body import Call, compose, scoring
+from perpend.engines.openai.calls import Caller, Counts, Persistence
+from perpend.engines.openai.leash import Leash
+from perpend.engines.openai.probe import probe
+from perpend.engines.openai.replicas import Replicas
+from perpend.engines.openai.secret import Secret
+from perpend.engines.openai.target import Target
+from perpend.engines.openai.transport import Timeouts, Transport
+
+STREAM_FROM_TOKENS = 1024
+"""Replies that may be longer are streamed: a stall shows early, no proxy takes the connection for idle, and what
+arrived is kept. Shorter ones come whole, which costs a fraction of the CPU."""
+
+
+class OpenAIEngine:
+    """Completions from vLLM, SGLang, llama-server, or a hosted API.
+
+    The API key comes from `PERPEND_API_KEY` or `OPENAI_API_KEY` and from nowhere else.
+
+    Args:
+        target: `URL#MODEL`; replicas of one model as `URL,URL#MODEL`; `URL` where one model is served; `MODEL` at
+            `OPENAI_BASE_URL`.
+        name: its name in the study.
+        max_connections: the most calls in flight at each replica.
+        stream: whether replies are streamed; None: those that may have over 1,024 tokens.
+        connect_seconds, first_token_seconds, gap_seconds, whole_seconds: time-outs, see `Timeouts`.
+        attempts: at a call that may have cost something.
+        patience_seconds: without any answer, until the server is given up.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        name: str = "openai",
+        max_connections: int = 256,
+        stream: bool | None = None,
+        connect_seconds: float = 10.0,
+        first_token_seconds: float = 300.0,
+        gap_seconds: float = 60.0,
+        whole_seconds: float = 1800.0,
+        attempts: int = 8,
+        patience_seconds: float = 300.0,
+    ) -> None:
+        if min(max_connections, attempts) < 1:
+            raise ConfigError("An engine needs a connection and an attempt.", "Set max_connections and attempts to 1.")
+        self.name = name
+        self.shape: ModelShape | None = None
+        self._target = Target.parse(target)
+        self._stream = stream
+        self._most = max_connections
+        self._timeouts = Timeouts(connect_seconds, first_token_seconds, gap_seconds, whole_seconds)
+        self._persistence = Persistence(attempts, patience_seconds)
+        self._transport: Transport | None = None
+        self._caller: Caller | None = None
+        self._model = ""
+        self._abilities = Abilities()
+        self.probe_usage = Usage()
+
+    async def start(self) -> None:
+        """Connect, and probe what has not been probed before. Raises EngineError."""
+        if self._caller is not None:
+            return
+        key = Secret.from_environment()
+        self._transport = Transport(key, self._timeouts)
+        try:
+            urls = await self._probe(self._transport, key)
+        except BaseException:
+            await self.close()
+            raise
+        self._caller = Caller(self._transport, Replicas(urls, self._most), self._model, key, self._persistence)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        transport, self._transport, self._caller = self._transport, None, None
+        if transport is not None:
+            await transport.close()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the served model's name; a server does not show its weights."""
+        self._started()
+        return hashlib.sha256(self._model.encode()).hexdigest()
+
+    @property
+    def caps(self) -> Caps:
+        """As probed: what all replicas can do."""
+        self._started()
+        return self._abilities.caps()
+
+    @property
+    def version(self) -> str:
+        """The model, the software where it tells, and where it is."""
+        self._started()
+        software = f" ({self._abilities.software})" if self._abilities.software else ""
+        return f"{self._model}{software} at {', '.join(self._target.urls)}"
+
+    @property
+    def counts(self) -> Counts:
+        """Calls sent, answered, refused and lost so far, and the seconds that went into waiting."""
+        return self._started().counts
+
+    def generate(self, request: Request) -> Generation:
+        """Ask for completions.
+
+        Iterating raises CallLost for a call that broke and may have cost something: the caller reserves anew and asks
+        again, with `attempt` one higher. What had been yielded until then stands.
+        """
+        leash = Leash()
+        return Generation(self._answer(request, leash), leash.cancel)
+
+    async def loglik(self, prompt: Prompt, text: str) -> float:
+        """The log-probability of a text after a raw prompt. Raises EngineError where the server cannot score."""
+        caller = self._started()
+        if prompt.text is None or not self._abilities.echo:
+            raise EngineError(
+                f"The server of {self._model} cannot score a given text.", "Use one whose /completions has echo."
+            )
+        return await caller.score(scoring(prompt, text, self._model), len(prompt.text), len(prompt.text + text))
+
+    async def _probe(self, transport: Transport, key: Secret) -> tuple[str, ...]:
+        """Probe all replicas side by side; those that are away are left to be tried again, if one at least is there."""
+        askers = [Asker(transport, url, key) for url in self._target.urls]
+        outcomes = await asyncio.gather(*(probe(a, self._target.model) for a in askers), return_exceptions=True)
+        found = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and (not found or not isinstance(outcome, EngineError)):
+                raise outcome
+        if len({model for model, _ in found}) > 1:
+            raise EngineError(
+                f"The replicas serve different models: {', '.join(m for m, _ in found)}.",
+                "Name one: openai:URL,URL#MODEL.",
+            )
+        self._model = found[0][0]
+        self._abilities = reduce(and_, (abilities for _, abilities in found))
+        self.probe_usage = sum((asker.usage for asker in askers), Usage())
+        return self._target.urls
+
+    async def _answer(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
+        self._started()
+        if request.n > 1 and not self._abilities.n:
+            async for item in self._one_by_one(request, leash):
+                yield item
+            return
+        given = 0
+        while given < request.n:  # a server may give fewer choices than it was asked for
+            missing = replace(request, n=request.n - given, seed=request.seed + given) if given else request
+            got = 0
+            async for item in self._started().call(self._composed(missing), leash):
+                got += isinstance(item, Completion)
+                yield item if not given else replace(item, choice=item.choice + given)
+                if isinstance(item, Completion) and item.finish in (Finish.CANCELLED, Finish.FAILED):
+                    return
+            given += got
+
+    async def _one_by_one(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
+        """One request for each choice, side by side; exact, since choices are independent."""
+
+        async def one(choice: int) -> list[Completion]:
+            alone = replace(request, n=1, seed=request.seed + choice)
+            return [
+                replace(item, choice=choice)
+                async for item in self._started().call(self._composed(alone), leash)
+                if isinstance(item, Completion)
+            ]
+
+        tasks = [asyncio.create_task(one(choice)) for choice in range(request.n)]
+        try:
+            for task in asyncio.as_completed(tasks):
+                for completion in await task:
+                    yield completion
+        finally:
+            for unfinished in tasks:
+                unfinished.cancel()
+
+    def _composed(self, request: Request) -> Call:
+        long = request.prompt.max_tokens > STREAM_FROM_TOKENS and self._abilities.stream
+        return compose(request, self._model, self._abilities, long if self._stream is None else self._stream)
+
+    def _started(self) -> Caller:
+        if self._caller is None:
+            raise EngineError(f"Engine {self.name} was not started.", "Call start() first.")
+        return self._caller

@@ -1,0 +1,209 @@
+"""What a server can do, found out by asking: about twenty calls of a few tokens each, once a server and model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from perpend.core import EngineError, Message
+from perpend.engines.openai.abilities import Abilities, AbilityCache, Continuation, Thinking
+from perpend.engines.openai.asking import Asker
+from perpend.engines.openai.body import CHAT, RAW, Body, StreamOptions
+from perpend.engines.openai.replies import text_of
+from perpend.engines.openai.wire import Choice, Reply, ServedModel, known_usage
+
+MOST_LOGPROBS = (20, 5, 1)
+HELLO = (Message("user", "Say a random word."),)
+ONCE = "Once upon a time"
+BEGUN = (
+    ("Name the capital of France in one sentence.", "The capital of France is the beautiful city of Par", "is"),
+    ("Count from one to ten in words.", "one, two, three, four, five, six, sev", "en"),
+)
+"""Question, an answer that stops in the middle of a word, and how any model would complete the word."""
+SEEDS = (1, 1, 2, 3, 4)
+BUDGETS = {"vllm": Thinking.VLLM, "llamacpp": Thinking.LLAMA, "sglang": Thinking.SGLANG}
+"""The field that bounds thinking, by what a server says of itself."""
+
+
+async def probe(asker: Asker, model: str | None) -> tuple[str, Abilities]:
+    """The model's name (None: the only one served), and what the server can do, from the cache if that is known.
+
+    Raises EngineError where the server cannot be used.
+    """
+    served = _chosen(await asker.models(), model, asker.url)
+    cache = AbilityCache(asker.url, served.id, served.owned_by, served.max_model_len, served.context_length)
+    found = cache.read()
+    if found is None:
+        found = await Probe(asker, served).abilities()
+        if not asker.doubtful:
+            cache.write(found)
+    return served.id, found
+
+
+def _chosen(models: list[ServedModel] | None, model: str | None, url: str) -> ServedModel:
+    """The model in the server's list. A list may be incomplete; a name that is not in it is tried all the same."""
+    by_name = {served.id: served for served in models or []}
+    if model is not None:
+        return by_name.get(model) or ServedModel(model)
+    if len(by_name) == 1:
+        return next(iter(by_name.values()))
+    names = ", ".join(sorted(by_name)[:8]) or "none that it tells"
+    raise EngineError(f"Which model of {url}? It serves {names}.", "Write openai:URL#MODEL.")
+
+
+@dataclass
+class Probe:
+    """Asks one server about one model."""
+
+    asker: Asker
+    served: ServedModel
+    limit_field: str = "max_tokens"
+
+    async def abilities(self) -> Abilities:
+        """What the server can do. Raises EngineError where it can do nothing."""
+        raw_hello = self._body(prompt=ONCE, max_tokens=2)
+        chat, raw = await asyncio.gather(self._chat(), self.asker.ask(RAW, raw_hello))
+        first = chat or raw
+        if first is None:
+            raise EngineError(
+                f"{self.asker.url} completes nothing with the model {self.served.id}.",
+                "Correct the model's name, or the address.",
+            )
+        kinds = ([CHAT] if chat else []) + ([RAW] if raw else [])
+        seeds, n, stream, logprobs, raw_logprobs = await asyncio.gather(
+            self._seeds(kinds[0]),
+            self._choices(kinds[0]),
+            self._streams(kinds[0]),
+            self._logprobs(CHAT in kinds),
+            self._raw_logprobs(RAW in kinds),
+        )
+        continuation, echo, thinking, context = await asyncio.gather(
+            self._continuation(CHAT in kinds),
+            self._echo(RAW in kinds),
+            self._thinking(CHAT in kinds),
+            self._context(),
+        )
+        return Abilities(
+            chat=CHAT in kinds,
+            raw=RAW in kinds,
+            limit_field=self.limit_field,
+            n=n,
+            seeds=seeds,
+            stream=stream,
+            usage=known_usage(first.usage) is not None,
+            logprobs=logprobs,
+            raw_logprobs=raw_logprobs,
+            continuation=continuation,
+            echo=echo,
+            thinking=thinking,
+            context=context,
+            software=self.asker.key.scrub(" ".join(filter(None, (self.served.owned_by, first.system_fingerprint)))),
+        )
+
+    async def _chat(self) -> Reply | None:
+        """A first answer. Newer hosted models want the limit by another name."""
+        for self.limit_field in ("max_tokens", "max_completion_tokens"):
+            reply = await self.asker.ask(CHAT, self._hello(CHAT, 2))
+            if reply is not None:
+                return reply
+        self.limit_field = "max_tokens"
+        return None
+
+    async def _seeds(self, path: str) -> bool:
+        """Whether equal seeds give equal texts, and different ones different texts."""
+        asked = [self.asker.ask(path, self._hello(path, 8, seed=seed)) for seed in SEEDS]
+        texts = [_text(reply) for reply in await asyncio.gather(*asked)]
+        return None not in texts and texts[0] == texts[1] and len(set(texts)) > 1
+
+    async def _choices(self, path: str) -> bool:
+        """Whether it gives two choices when asked for two."""
+        reply = await self.asker.ask(path, self._hello(path, 2, n=2))
+        return reply is not None and len({c.index for c in reply.choices or [] if c is not None}) == 2
+
+    async def _streams(self, path: str) -> bool:
+        """Whether it streams, and says at the end what that cost."""
+        body = self._hello(path, 2, stream=True, stream_options=StreamOptions())
+        reply = await self.asker.stream(path, body)
+        choice = _choice(reply)
+        return reply is not None and known_usage(reply.usage) is not None and bool(choice and choice.pieces)
+
+    async def _logprobs(self, chat: bool) -> int:
+        """The most log-probabilities a token in chat."""
+        for most in MOST_LOGPROBS if chat else ():
+            body = self._hello(CHAT, 2, logprobs=True, top_logprobs=most if most > 1 else None)
+            if _has_logprobs(await self.asker.ask(CHAT, body)):
+                return most
+        return 0
+
+    async def _raw_logprobs(self, raw: bool) -> int:
+        """The most log-probabilities a token in raw completions."""
+        for most in MOST_LOGPROBS if raw else ():
+            if _has_logprobs(await self.asker.ask(RAW, self._hello(RAW, 2, logprobs=most))):
+                return most
+        return 0
+
+    async def _continuation(self, chat: bool) -> Continuation:
+        """Whether answers that stop in the middle of a word go on there."""
+        for way in (Continuation.FLAG, Continuation.PREFILL) if chat else ():
+            if all(await asyncio.gather(*(self._continues(way, *example) for example in BEGUN))):
+                return way
+        return Continuation.NONE
+
+    async def _continues(self, way: Continuation, question: str, begun: str, rest: str) -> bool:
+        flag = way is Continuation.FLAG
+        body = self._hello(CHAT, 3, continue_final_message=flag, add_generation_prompt=not flag)
+        body.messages, body.temperature = (Message("user", question), Message("assistant", begun)), 0.0
+        return (_text(await self.asker.ask(CHAT, body)) or "").startswith(rest)
+
+    async def _echo(self, raw: bool) -> bool:
+        """Whether it scores a given text: it says it again, with log-probabilities and where each token begins."""
+        if not raw:
+            return False
+        reply = await self.asker.ask(RAW, self._body(prompt=ONCE, max_tokens=1, logprobs=1, echo=True))
+        choice = _choice(reply)
+        scores = choice.logprobs if choice is not None else None
+        scored = scores is not None and len(scores.token_logprobs or []) == len(scores.text_offset or []) > 1
+        return scored and (_text(reply) or "").startswith(ONCE)
+
+    async def _thinking(self, chat: bool) -> Thinking:
+        """The field of this kind of server, if it takes it."""
+        way = BUDGETS.get(self.served.owned_by or "", Thinking.NONE)
+        if way is Thinking.NONE or not chat:
+            return Thinking.NONE
+        body = self._hello(CHAT, 1)
+        setattr(body, way.value, 16)
+        return way if await self.asker.ask(CHAT, body) is not None else Thinking.NONE
+
+    async def _context(self) -> int | None:
+        """Tokens of prompt and completion together: listed with the model, or (llama-server) among its properties."""
+        listed = self.served.max_model_len or self.served.context_length
+        if listed is not None or self.served.owned_by != "llamacpp":
+            return listed
+        found = (await self.asker.properties()).get("default_generation_settings")
+        size = found.get("n_ctx") if isinstance(found, dict) else None
+        return size if isinstance(size, int) else None
+
+    def _hello(self, path: str, tokens: int, **fields: Any) -> Body:
+        if path == RAW:
+            return self._body(prompt=ONCE, max_tokens=tokens, **fields)
+        body = self._body(messages=HELLO, **fields)
+        setattr(body, self.limit_field, tokens if self.limit_field == "max_tokens" else 16)
+        return body
+
+    def _body(self, **fields: Any) -> Body:
+        return Body(model=self.served.id, temperature=1.0, **fields)
+
+
+def _choice(reply: Reply | None) -> Choice | None:
+    return next((choice for choice in (reply.choices if reply else None) or [] if choice is not None), None)
+
+
+def _text(reply: Reply | None) -> str | None:
+    choice = _choice(reply)
+    return None if choice is None else text_of(choice)
+
+
+def _has_logprobs(reply: Reply | None) -> bool:
+    choice = _choice(reply)
+    return choice is not None and any(token.logprob is not None for token in choice.tokens)

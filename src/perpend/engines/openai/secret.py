@@ -1,0 +1,39 @@
+"""The API key: it comes from the environment, and goes into one header and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+VARIABLES = ("PERPEND_API_KEY", "OPENAI_API_KEY")
+SHORTEST_SECRET = 8
+"""Shorter keys are placeholders ("none", "EMPTY"); looking for them in texts would garble those."""
+
+
+class Secret:
+    """A key that does not show itself.
+
+    Args:
+        value: the key; empty for none.
+    """
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value.strip()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Secret:
+        """The first of `PERPEND_API_KEY` and `OPENAI_API_KEY` that is set."""
+        return cls(next((environment[name] for name in VARIABLES if environment.get(name)), ""))
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if self._value else "Secret()"
+
+    def headers(self) -> dict[str, str]:
+        """The header that carries it."""
+        return {"Authorization": f"Bearer {self._value}"} if self._value else {}
+
+    def scrub(self, text: str) -> str:
+        """A text that a server sent, without the key, should the server have put it there."""
+        if len(self._value) < SHORTEST_SECRET or self._value not in text:
+            return text
+        return text.replace(self._value, "[API key]")

@@ -1,0 +1,161 @@
+"""What a sound reply becomes."""
+
+from __future__ import annotations
+
+import pytest
+
+from perpend.core import EngineError, Finish, Prompt, Usage
+from perpend.engines import ENGINES
+from perpend.engines.openai import OpenAIEngine
+from tests.engines.openai.conftest import Start, ask, chat, deltas, only, request
+from tests.engines.openai.fault_server import FaultServer
+
+
+def test_it_is_in_the_registry() -> None:
+    assert isinstance(ENGINES.build("openai:http://127.0.0.1:1/v1#m", name="small"), OpenAIEngine)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_chat_is_completed_with_the_servers_usage(server: FaultServer, start: Start, stream: bool) -> None:
+    completion = await only(await start(stream=stream), request(chat("a b c")))
+    (entry,) = server.ledger
+    assert completion.finish is Finish.STOP
+    assert completion.usage == Usage(entry.prompt, 0, entry.completion, 0)
+    assert completion.text
+    assert not completion.estimated
+    assert completion.started <= completion.ended
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_raw_prompts_go_to_completions(server: FaultServer, start: Start, stream: bool) -> None:
+    completion = await only(await start(stream=stream), request(Prompt(text="one two"), prefix=" three"))
+    assert server.paths == ["/v1/completions"]
+    assert server.requests[0]["prompt"] == "one two three"
+    assert completion.text
+    assert "three" not in completion.text
+
+
+async def test_streamed_text_equals_the_whole(start: Start) -> None:
+    plain, streamed = await start(), await start(stream=True)
+    assert (await only(plain)).text == (await only(streamed)).text == "".join(d.text for d in await deltas(streamed))
+
+
+async def test_long_completions_are_streamed_unless_told_otherwise(server: FaultServer, start: Start) -> None:
+    engine = await start()
+    await only(engine, request(chat(max_tokens=1024)))
+    await only(engine, request(chat(max_tokens=1025)))
+    assert [bool(body.get("stream")) for body in server.requests] == [False, True]
+
+
+async def test_sampling_parameters_are_sent_and_defaults_are_not(server: FaultServer, start: Start) -> None:
+    prompt = chat(stop=("\n\n",), max_tokens=99, temperature=0.0, top_p=0.9)
+    await only(await start(), request(prompt, extra={"top_k": 5}))
+    assert server.requests[0] == {
+        "model": "m", "messages": [{"role": "user", "content": "what is one and one"}], "seed": 7, "temperature": 0.0,
+        "top_p": 0.9, "stop": ["\n\n"], "max_tokens": 99, "top_k": 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("prompt", [chat(), Prompt(text="one two")])
+async def test_log_probabilities_are_summed(start: Start, stream: bool, prompt: Prompt) -> None:
+    completion = await only(await start(stream=stream), request(prompt, logprobs=1))
+    assert completion.tokens is not None
+    assert len(completion.tokens) == completion.usage.completion
+    assert completion.logprob == pytest.approx(-len(completion.text) / 7)
+
+
+async def test_n_choices_share_one_request_whose_usage_is_divided(server: FaultServer, start: Start) -> None:
+    completions = await ask(await start(), request(n=4))
+    (entry,) = server.ledger
+    assert [c.choice for c in completions] == [0, 1, 2, 3]
+    assert sum((c.usage for c in completions), Usage()) == Usage(entry.prompt, 0, entry.completion)
+    assert [c.usage.prompt for c in completions[1:]] == [0, 0, 0]
+
+
+async def test_choices_that_are_missing_are_asked_for_again(server: FaultServer, start: Start) -> None:
+    engine = await start()
+    whole = [c.text for c in await ask(engine, request(n=3))]
+    server.configure(script=["fewer"])
+    completions = await ask(engine, request(n=3))
+    assert [body.get("n", 1) for body in server.requests] == [3, 1]
+    assert [c.text for c in completions] == whole
+    assert sum(c.usage.tokens for c in completions) == server.billed()
+
+
+async def test_n_is_emulated_by_requests_of_one(server: FaultServer, start: Start) -> None:
+    together = [c.text for c in await ask(await start(), request(n=3))]
+    server.configure(features=server.config.features - {"n"}, context=4095)
+    engine = await start()
+    apart = await ask(engine, request(n=3))
+    assert [body.get("n") for body in server.requests] == [None] * 3
+    assert [c.text for c in apart] == together
+
+
+async def test_a_chat_answer_is_continued(server: FaultServer, start: Start) -> None:
+    completion = await only(await start(), request(prefix="one, two, sev"))
+    assert completion.text == "en,"
+    assert server.requests[0]["continue_final_message"] is True
+    assert server.requests[0]["add_generation_prompt"] is False
+
+
+async def test_thinking_is_bounded_by_the_servers_own_field(server: FaultServer, start: Start) -> None:
+    for software, field in [
+        ("vllm", "thinking_token_budget"),
+        ("llamacpp", "thinking_budget_tokens"),
+        ("sglang", "thinking_budget"),
+    ]:
+        server.configure(server=software)
+        await only(await start(), request(thinking_tokens=64))
+        assert server.requests[0][field] == 64
+
+
+@pytest.mark.parametrize("kind", ["length", "filter"])
+async def test_truncated_and_filtered_are_samples_of_their_own_kind(
+    server: FaultServer, start: Start, kind: str
+) -> None:
+    engine = await start()
+    server.configure(script=[kind])
+    completion = await only(engine)
+    assert completion.finish is {"length": Finish.LENGTH, "filter": Finish.FILTERED}[kind]
+    assert completion.usage.tokens == server.billed()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_usage_that_is_not_told_is_marked_as_estimated(server: FaultServer, start: Start, stream: bool) -> None:
+    engine = await start(stream=stream)
+    server.configure(script=["no_usage"])
+    completion = await only(engine, request(logprobs=1))
+    assert completion.estimated
+    assert completion.usage == Usage(completion=server.ledger[0].completion)
+
+
+async def test_a_text_is_scored_by_echo(start: Start) -> None:
+    engine = await start()
+    assert await engine.loglik(Prompt(text="one two"), " three four") == pytest.approx(-(6 + 5) / 7)
+
+
+async def test_what_a_server_cannot_do_is_refused_by_name(server: FaultServer, start: Start) -> None:
+    server.configure(features={"chat", "models", "usage"}, server="other")
+    engine = await start()
+    for wanted, name in [
+        (request(Prompt(text="a")), "raw completions"),
+        (request(prefix="a"), "continue a chat answer"),
+        (request(logprobs=1), "log-probabilities"),
+        (request(thinking_tokens=5), "bound thinking"),
+    ]:
+        with pytest.raises(EngineError, match=name):
+            await only(engine, wanted)
+    with pytest.raises(EngineError, match="cannot score"):
+        await engine.loglik(Prompt(text="a"), "b")
+    assert server.requests == []
+
+
+async def test_a_completion_that_cannot_fit_any_prompt_is_refused(start: Start) -> None:
+    with pytest.raises(EngineError, match="Lower --max-tokens"):
+        await only(await start(), request(chat(max_tokens=4096)))
+
+
+async def test_an_engine_that_was_not_started_says_so() -> None:
+    with pytest.raises(EngineError, match="not started"):
+        OpenAIEngine("http://127.0.0.1:1/v1#m").caps  # noqa: B018
