@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from openvino_genai.py_openvino_genai import GenerationHandle
 
 from perpend.engines.embedded.admission import BLOCK_TOKENS, Admission, Waiting, blocks_for, chain
 from perpend.engines.embedded.fillers import Fillers
-from perpend.engines.embedded.marks import Marks, shareable_blocks
+from perpend.engines.embedded.marks import Left, Marks, Written, shareable_blocks
 from perpend.engines.embedded.native import first_line
 from perpend.engines.embedded.pipeline import Pipeline, read_tokens
 from perpend.engines.embedded.protocol import Done, Metrics, Piece, Progress, Submit
@@ -28,12 +28,17 @@ class Row:
     prompt: tuple[int, ...]
     blocks: tuple[bytes, ...]
     transcript: Transcript
-    mark: int = 0
+    written: Written | None = None
     cached: int = 0
     handle: GenerationHandle | None = None
     tokens: list[tuple[int, float]] = field(default_factory=list)
     started: float = 0.0
     device_seconds: float = 0.0
+
+    @property
+    def left(self) -> Left | None:
+        """What a marked sample has in the cache now that another might find; None before its first token."""
+        return self.written.left([id for id, _ in self.tokens[:BLOCK_TOKENS]]) if self.written and self.tokens else None
 
     def done(self, finish: str, error: str | None = None) -> Done:
         """How it ended."""
@@ -104,14 +109,16 @@ class Batch:
 
     def admit(self) -> list[int]:
         """Let those into the batch who may; their ids."""
-        ids = []
-        for id, cached in self._admission.admit():
+        ids: list[int] = []
+        admitted = self._admission.admit()
+        busy = {left for row in self._running.values() if (left := row.left)} if admitted else set()
+        for id, cached in admitted:
             row = self._waiting.pop(id)
             row.cached, row.started = cached, time.time()
             ask = row.request
             try:
                 row.handle = self._pipeline.sample(
-                    self._written(row), ask.max_tokens, ask.temperature, ask.top_p, ask.seed, tuple(ask.stop)
+                    self._written(row, busy), ask.max_tokens, ask.temperature, ask.top_p, ask.seed, tuple(ask.stop)
                 )
             except (RuntimeError, ValueError, TypeError) as error:
                 self._admission.end(id)
@@ -156,14 +163,12 @@ class Batch:
             blocks = blocks[: shareable_blocks(len(prompt))]
         return Row(ask, prompt, blocks, Transcript(tuple(ask.stop)))
 
-    def _written(self, row: Row) -> Sequence[int]:
+    def _written(self, row: Row, busy: Collection[Left]) -> Sequence[int]:
         """The prompt as the pipeline is to see it."""
         if self._marks is None:
             return row.prompt
-        running = self._running.values()
-        busy = {other.mark for other in running if len(other.tokens) == 1 and other.prompt == row.prompt}
-        row.mark = self._marks.choose(row.prompt, busy)
-        return self._marks.apply(row.prompt, row.mark)
+        row.written = self._marks.write(row.prompt, row.blocks, busy)
+        return row.written.ids
 
     def _problem(self, row: Row) -> str | None:
         """Why a request can never be answered."""
@@ -226,8 +231,8 @@ class Batch:
     def _left_behind(self, row: Row) -> Sequence[bytes]:
         """Blocks of prompt and completion that others may find from now on."""
         if self._marks is not None:
-            if len(row.tokens) == 1:
-                self._marks.spend(row.prompt, row.mark)
+            if row.left:
+                self._marks.end(row.left)
             return ()
         computed = (*row.prompt, *(token for token, _ in row.tokens[:-1]))
         return chain(computed, row.blocks) if row.tokens else ()

@@ -42,8 +42,9 @@ class Ticket:
         sent: the living worker knows of it.
         running: the living worker has it in its batch.
         deaths: how many workers died with it running.
+        cancelled: nobody wants the rest.
         heard: characters of text that the living worker has sent.
-        given, given_tokens: characters and tokens that went out as deltas, over all workers.
+        given, given_tokens: text and tokens that went out as deltas, over all workers.
     """
 
     message: Submit | Score
@@ -52,8 +53,9 @@ class Ticket:
     sent: bool = False
     running: bool = False
     deaths: int = 0
+    cancelled: bool = False
     heard: int = 0
-    given: int = 0
+    given: str = ""
     given_tokens: int = 0
 
     @property
@@ -71,16 +73,20 @@ class Ticket:
     def piece(self, text: str, tokens: int) -> None:
         """Pass on new text, but for what an earlier attempt already gave out."""
         self.heard += len(text)
-        fresh = text[max(0, len(text) - max(0, self.heard - self.given)) :]
+        fresh = text[max(0, len(text) - max(0, self.heard - len(self.given))) :]
         if fresh:
             self._give(fresh, tokens)
 
     def finish(self, completion: Completion) -> None:
         """Pass on the rest of the text, and the completion."""
-        rest, tokens = completion.text[self.given :], completion.usage.completion
+        rest, tokens = completion.text[len(self.given) :], completion.usage.completion
         if rest or tokens > self.given_tokens:
             self._give(rest, tokens)
         self.events.put_nowait(completion)
+
+    def finish_cancelled(self) -> None:
+        """End it with what went out, where no worker can tell more."""
+        self.finish(Completion(0, self.given, Finish.CANCELLED, Usage(completion=self.given_tokens)))
 
     def fail(self, error: EngineError) -> None:
         """End it with an error."""
@@ -91,7 +97,7 @@ class Ticket:
 
     def _give(self, text: str, tokens: int) -> None:
         self.events.put_nowait(Delta(0, text, max(tokens - self.given_tokens, 0)))
-        self.given += len(text)
+        self.given += text
         self.given_tokens = max(self.given_tokens, tokens)
 
 
@@ -146,10 +152,11 @@ class Desk:
         """Nobody waits for the rest; `tell` asks for a last completion with what there is."""
         if ticket.message.id not in self._tickets:
             return
+        ticket.cancelled = True
         if ticket.sent and self._worker is not None:
             self._worker.send(Cancel(ticket.message.id))
         if not ticket.sent and tell:
-            ticket.finish(Completion(0, "", Finish.CANCELLED, Usage()))
+            ticket.finish_cancelled()
         if not ticket.sent or not tell:
             del self._tickets[ticket.message.id]
             self._dispatch()
@@ -229,7 +236,10 @@ class Desk:
         for ticket in list(self._tickets.values()):
             alone = ticket.suspect and (ticket.running or isinstance(ticket.message, Score)) and ticket.sent
             ticket.worker_died()
-            if alone:
+            if ticket.cancelled:
+                del self._tickets[ticket.message.id]
+                ticket.finish_cancelled()
+            elif alone:
                 self._fruitless = 0
                 del self._tickets[ticket.message.id]
                 self._convict(ticket)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from openvino_genai.py_openvino_genai import GenerationHandle, GenerationStatus
 
+from perpend.engines.embedded.admission import chain
 from perpend.engines.embedded.fillers import Fillers
 from perpend.engines.embedded.marks import Marks
 from perpend.engines.embedded.pipeline import Pipeline, read_tokens
@@ -79,7 +80,7 @@ def _run(pipeline: Pipeline, rows: int, wanted: list[_Wanted], crowd: int) -> li
 def _start(pipeline: Pipeline, wanted: _Wanted, tokens: int) -> _Probe:
     prompt: Sequence[int] = pipeline.tokens.raw_cached(wanted.text)
     if wanted.marks is not None:
-        prompt = wanted.marks.apply(tuple(prompt), wanted.marks.choose(tuple(prompt), ()))
+        prompt = wanted.marks.write(tuple(prompt), chain(prompt)).ids
     return _Probe(pipeline.sample(prompt, tokens, 0.8, 1.0, wanted.seed, ()))
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,10 @@ def remember(name: str, key: str, value: Any) -> None:
     """Add to such a file. A cache that cannot be written costs time, so this never fails."""
     path = cache_dir() / name
     partial = path.with_name(f"{name}.{os.getpid()}")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps({**remembered(name), key: value}, indent=0))
         partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
 
 
 def fingerprint(files: list[Path]) -> str:
@@ -139,25 +138,27 @@ def _from_hub(model: str) -> Path:
     owner, name, *inside = model.split("/", 2)
     try:
         import huggingface_hub as hub
+        from huggingface_hub.constants import HF_HUB_OFFLINE as OFFLINE
+        from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
         raise EngineError(
             f"{model} is not a file, and Hugging Face models need an optional package.",
             'Install it with `pip install "perpend[hub]"`.',
         ) from None
     try:
-        patterns = inside or [*HUB_FILES, *_only_gguf(hub, f"{owner}/{name}")]
+        patterns = inside or [
+            *HUB_FILES,
+            *(["*.gguf"] if OFFLINE else _only_gguf(hub.list_repo_files(f"{owner}/{name}"), model)),
+        ]
         folder = Path(hub.snapshot_download(f"{owner}/{name}", allow_patterns=patterns))
-    except (OSError, ValueError, hub.errors.HfHubHTTPError) as error:
+    except (OSError, ValueError, HfHubHTTPError) as error:
         reason = str(error).strip().split("\n")[0]
         raise EngineError(f"{model} cannot be fetched from Hugging Face: {reason}", "Check its name.") from None
     return folder / inside[0] if inside else _in_folder(folder)
 
 
-def _only_gguf(hub: Any, repository: str) -> list[str]:
+def _only_gguf(names: list[str], repository: str) -> list[str]:
     """The repository's GGUF file where it has just one: nobody wants all its quantisations downloaded."""
-    if hub.constants.HF_HUB_OFFLINE:
-        return ["*.gguf"]
-    names = hub.list_repo_files(repository)
     files = [name for name in names if name.endswith(".gguf")]
     if IR_FILE in names:
         return []
