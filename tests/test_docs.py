@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,12 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from perpend.api import quickstart
 from perpend.cli.app import app
+from perpend.cli.request import check_names
+from perpend.study.resolve import make_plan
 from perpend.study.results import Results
+from perpend.study.spec import StudySpec
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/guide.md")
@@ -79,6 +84,17 @@ def test_quick_commands_run(workplace: Path, monkeypatch: pytest.MonkeyPatch, wo
     assert result.stdout
 
 
+def test_study_files_are_studies() -> None:
+    (text,) = blocks("docs/guide.md", "toml")
+    check_names(StudySpec.of(tomllib.loads(text)))
+
+
+def test_the_quickstart_can_be_planned() -> None:
+    plan = make_plan(quickstart())
+    assert [task.task.name for task in plan.tasks] == ["arithmetic", "word_problems", "countdown"]
+    assert "best_of_n(verifier=check)" in plan.tasks[-1].strategies
+
+
 @pytest.mark.slow
 def test_the_readmes_python_runs(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -137,8 +153,6 @@ def test_every_pin_is_a_plain_version() -> None:
 
 
 def test_every_dependency_is_pinned() -> None:
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = [*project["dependency-groups"].values(), *project["project"]["optional-dependencies"].values()]
     wanted = project["project"]["dependencies"] + [each for group in groups for each in group]
