@@ -39,28 +39,29 @@ def test_settings_chosen_by_cross_fitting_are_not_flattered_either() -> None:
     assert np.mean(values) == pytest.approx(0.5, abs=4 * 0.065 / np.sqrt(300))
 
 
-@pytest.mark.parametrize("first", [np.ones(6, bool), np.zeros(6, bool), np.array([True, False] * 3)])
-def test_one_half_may_be_empty(first: np.ndarray) -> None:
-    good, bad = np.ones((6, 2)), np.zeros((6, 2))
-    assert _cross_fit(np.stack([bad, good]), first).mean() == 1.0
-    chosen = choose(settings([evaluated("majority", good), evaluated("best_of_n", bad)]), 1000.0, first)
+@pytest.mark.parametrize("first", [[True] * 6, [False] * 6, [True, False] * 3])
+def test_one_half_may_be_empty(first: list[bool]) -> None:
+    good, bad, splits = np.ones((6, 2)), np.zeros((6, 2)), np.array([first, first])
+    assert _cross_fit(np.stack([bad, good]), splits).mean() == 1.0
+    chosen = choose(settings([evaluated("majority", good), evaluated("best_of_n", bad)]), 1000.0, splits)
     assert chosen is not None
     assert chosen.correct.tolist() == [1.0] * 6
 
 
 def test_halves_are_even_and_stay_when_problems_are_added() -> None:
     few, many = halves(names(50), 7), halves(names(2000), 7)
-    assert (many[:50] == few).all()
-    assert 0.45 < many.mean() < 0.55
+    assert (many[:, :50] == few).all()
+    assert ((many.mean(axis=1) > 0.45) & (many.mean(axis=1) < 0.55)).all()
+    assert len({tuple(split) for split in few}) == len(few), "each split is another one"
     assert not (halves(names(50), 8) == few).all()
 
 
 def test_nothing_that_costs_more_than_the_budget_is_chosen() -> None:
     rising = np.linspace(0, 1, 4) * np.ones((10, 1))
     among = settings([evaluated("majority", rising)])
-    first = halves(names(10), 0)
-    assert [choose(among, budget, first).setting.n for budget in (100, 250, 400)] == [1, 2, 4]
-    assert choose(among, 99, first) is None
+    splits = halves(names(10), 0)
+    assert [choose(among, budget, splits).setting.n for budget in (100, 250, 400)] == [1, 2, 4]
+    assert choose(among, 99, splits) is None
 
 
 def test_a_tie_within_one_standard_error_goes_to_the_cheaper() -> None:
@@ -68,6 +69,14 @@ def test_a_tie_within_one_standard_error_goes_to_the_cheaper() -> None:
     correct = (rng.random((40, 1)) < 0.5).astype(float) * np.ones((1, 3))
     correct[0, 2] = 1.0 - correct[0, 2]
     assert choose(settings([evaluated("majority", correct)]), 300.0, halves(names(40), 0)).setting.n == 1
+
+
+def test_what_costs_the_same_within_a_hundredth_goes_to_the_more_accurate() -> None:
+    rng = np.random.default_rng(0)
+    greedy = (rng.random((40, 1)) < 0.5).astype(float)
+    sample = np.clip(greedy - 0.1 * (rng.random((40, 1)) < 0.5), 0, 1)
+    among = settings([evaluated("majority", sample, 100.0), evaluated("greedy", greedy, 100.5)])
+    assert choose(among, 101.0, halves(names(40), 0)).setting.evaluated.name == "greedy"
 
 
 def test_oracles_are_not_among_the_settings() -> None:
@@ -91,16 +100,16 @@ def test_each_strategy_meets_its_best_cheaper_rival_and_p_is_holms() -> None:
     weak = np.clip(greedy + 0.05 * rng.random((40, 3)), 0, 1)
     strong = np.clip(greedy + 0.5 * rng.random((40, 3)), 0, 1)
     among = settings([evaluated("greedy", greedy, 50.0), evaluated("majority", weak), evaluated("best_of_n", strong)])
-    first = halves(names(40), 0)
-    found = compare(among, [300.0], first)
+    splits = halves(names(40), 0)
+    found = compare(among, [300.0], splits)
     assert all(c.budget_tokens == 300.0 for c in found)
     assert "greedy" not in {c.strategy for c in found}, "nothing is cheaper than it"
     by_name = {c.strategy: c for c in found}
     assert by_name["best_of_n(verifier=logprob)"].difference.low > 0
     assert [c.p_holm for c in found] == pytest.approx(list(holm([c.p for c in found])))
     assert by_name["majority"].p_holm >= by_name["majority"].p
-    cheapest = choose([s for s in among if s.evaluated.name == "majority"], 300.0, first)
-    rival = choose([s for s in among if s.evaluated.name == "greedy"], 300.0, first)
+    cheapest = choose([s for s in among if s.evaluated.name == "majority"], 300.0, splits)
+    rival = choose([s for s in among if s.evaluated.name == "greedy"], 300.0, splits)
     if (by_name["majority"].n, by_name["majority"].against) == (1, "greedy"):
         assert by_name["majority"].p == sign_flip_test(cheapest.correct - rival.correct)
 
@@ -110,10 +119,10 @@ def test_advice_says_whether_its_gain_is_sure() -> None:
     greedy[:10] = 1.0
     sure = np.zeros((40, 1))
     sure[:30] = 1.0
-    first = halves(names(40), 0)
-    (advice,) = recommend(settings([evaluated("greedy", greedy, 50.0), evaluated("majority", sure)]), [100.0], first)
+    splits = halves(names(40), 0)
+    (advice,) = recommend(settings([evaluated("greedy", greedy, 50.0), evaluated("majority", sure)]), [100.0], splits)
     assert (advice.strategy, advice.sure) == ("majority", True)
     assert advice.gain_over_greedy.value == pytest.approx(0.5)
     assert advice.naive_accuracy == 0.75
-    (alone,) = recommend(settings([evaluated("majority", sure)]), [100.0], first)
+    (alone,) = recommend(settings([evaluated("majority", sure)]), [100.0], splits)
     assert (alone.gain_over_greedy, alone.sure) == (None, False)

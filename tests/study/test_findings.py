@@ -24,7 +24,7 @@ def said(*analyses: Analysis, kind: FindingKind | None = None) -> list[Finding]:
 
 @pytest.mark.parametrize(
     ("by_n", "words"),
-    [((0.3, 0.5), "raises accuracy by 20.0 points"), ((0.5, 0.3), "lowers accuracy by 20.0 points")],
+    [((0.3, 0.5), "raises accuracy: +20.0 points"), ((0.5, 0.3), "lowers accuracy: -20.0 points")],
 )
 def test_a_vote_is_reported_whatever_its_sign(by_n: tuple[float, float], words: str) -> None:
     headline, task = said(analysis(evaluated("majority", rates(*by_n))), kind=FindingKind.VOTES)
@@ -67,7 +67,7 @@ def test_what_the_checker_unlocks_is_told() -> None:
 
 def test_a_correct_answer_has_a_price_or_none() -> None:
     priced = said(analysis(evaluated("greedy", rates(0.5), 100.0)), kind=FindingKind.COST)
-    assert any("greedy 200" in finding.sentence for finding in priced)
+    assert any("200 with greedy" in finding.sentence for finding in priced)
     never = said(analysis(evaluated("greedy", np.zeros((20, 1)))), kind=FindingKind.COST)
     assert any("no deployable strategy gave a right answer" in finding.sentence for finding in never)
     free = evaluated("greedy", np.zeros((20, 1)), 0.0)
@@ -96,7 +96,7 @@ def test_the_three_headlines_come_first_and_cover_all_tasks() -> None:
     )
     found = said(one, two)
     assert [f.headline for f in found[:4]] == [True, True, True, False]
-    assert "raises accuracy by 20.0 points" in found[0].sentence
+    assert "raises accuracy: +20.0 points" in found[0].sentence
     assert "mean of 2 tasks" in found[0].sentence
     assert "sums" in found[2].sentence
     assert "more" in found[2].sentence
