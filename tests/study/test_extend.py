@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from perpend.core import ConfigError, StoreError
+from perpend.core import ConfigError, StoreError, Task
 from perpend.study import EngineSpec, StudySpec, TaskSpec, load_results, problem_views, reevaluate, run_study
 from perpend.study.results import Results
+from perpend.tasks.simulated import Simulated
+from perpend.verifiers.exact import Exact
 from tests.study.studies import STRATEGIES, Watch, bought_calls, bought_tokens, rows, spec
 
 
@@ -158,16 +162,18 @@ async def test_reevaluation_needs_no_engine_and_gives_the_same(tmp_path: Path, m
     monkeypatch.setattr("perpend.study.study.build_engines", lambda plan: pytest.fail("an engine was built"))
     assert load_results(tmp_path) == results
     (tmp_path / "results.json").unlink()
-    assert reevaluate(tmp_path) == results
+    assert await reevaluate(tmp_path) == results
     assert load_results(tmp_path) == results
     assert sum(len(view.samples) for view in problem_views(tmp_path)) == 12 * 7
 
 
-def test_folders_without_a_study_are_refused_and_stay_empty(tmp_path: Path) -> None:
-    for ask in (reevaluate, load_results, lambda folder: list(problem_views(folder))):
+async def test_folders_without_a_study_are_refused_and_stay_empty(tmp_path: Path) -> None:
+    for ask in (load_results, lambda folder: list(problem_views(folder))):
         with pytest.raises(StoreError, match="holds no"):
             ask(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StoreError, match="holds no"):
+        await reevaluate(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_start_that_was_cut_short_can_be_started_again(tmp_path: Path) -> None:
@@ -175,7 +181,7 @@ async def test_a_start_that_was_cut_short_can_be_started_again(tmp_path: Path) -
     (tmp_path / "study.partial").write_text("half a fi")
     (tmp_path / "study.toml").write_text(spec().to_toml())
     with pytest.raises(StoreError):
-        reevaluate(tmp_path)
+        await reevaluate(tmp_path)
     assert (await run_study(spec(), tmp_path)).tasks[0].problems == 12
 
 
@@ -185,7 +191,33 @@ async def test_a_study_whose_engine_never_ran_says_so(tmp_path: Path) -> None:
         spec().model_copy(update={"engine": (EngineSpec(use="simulated", name="other"),)}).to_toml()
     )
     with pytest.raises(StoreError, match="Engine other of this study has not run yet"):
-        reevaluate(tmp_path)
+        await reevaluate(tmp_path)
+
+
+async def test_a_verifier_that_has_changed_scores_stored_samples_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = await run_study(spec(), tmp_path)
+    init = Exact.__init__
+
+    def changed(self: Exact, task: Task) -> None:
+        init(self, task)
+        self.fingerprint += "-2"
+
+    monkeypatch.setattr(Exact, "__init__", changed)
+    again = await reevaluate(tmp_path)
+    assert again.tasks == results.tasks
+    assert again.bought == results.bought, "no sample was needed"
+
+
+async def test_a_report_refuses_a_folder_whose_prompts_this_perpend_would_write_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run_study(spec(), tmp_path)
+    render = Simulated.render
+    monkeypatch.setattr(Simulated, "render", lambda self, p, style: replace(render(self, p, style), max_tokens=7))
+    with pytest.raises(ConfigError, match=r"max_tokens: was .*, is now 7"):
+        await reevaluate(tmp_path)
 
 
 async def test_results_that_are_not_ours_are_refused(tmp_path: Path) -> None:

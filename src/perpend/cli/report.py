@@ -9,9 +9,11 @@ from perpend.cli.output import verb
 @verb()
 def report(folder: Folder, as_json: Json = False, debug: Debug = False) -> None:
     """Compute a study's figures anew from its stored samples, and rebuild report.html; nothing is drawn."""
+    import asyncio
+
     from perpend.cli.finish import show, write
     from perpend.study import reevaluate
 
-    results = reevaluate(folder)
+    results = asyncio.run(reevaluate(folder))
     write(folder, results)
     show(folder, results, as_json=as_json)

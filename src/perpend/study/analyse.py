@@ -48,7 +48,7 @@ def _task(
         for name, strategy in task.strategies.items()
         if problems
     ]
-    first = halves([problem.id for problem in problems], plan.spec.seed)
+    splits = halves([problem.id for problem in problems], plan.spec.seed)
     among = settings(evaluated)
     at = budgets(evaluated) if among else []
     result = TaskResult(
@@ -61,8 +61,8 @@ def _task(
         curves=[curve(each) for each in evaluated],
         gaps=[gap for name, pool in pools.items() for gap in gaps(name, pool, evaluated)],
         difficulty=[d for name, pool in pools.items() if (d := difficulty(name, task, pool, plan.spec.seed))],
-        comparisons=compare(among, at, first),
-        recommendations=recommend(among, at, first),
+        comparisons=compare(among, at, splits),
+        recommendations=recommend(among, at, splits),
         frontier=_frontier(evaluated),
     )
     return Analysis(task.task.name, evaluated, result, task.left_out)

@@ -12,6 +12,9 @@ from perpend.stats import holm, mean_interval, paired_interval, sign_flip_test
 from perpend.study.evaluate import UNBOUNDED, Evaluated, estimate, per_correct
 from perpend.study.results import Comparison, Recommendation
 
+SAME_COST = 1.01
+"""Costs within this ratio are not told apart."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -34,7 +37,7 @@ class Chosen:
 
     Attributes:
         setting: chosen on all problems; what would be deployed.
-        correct, tokens: [problem], each under the setting chosen on the half that it is not in.
+        correct, tokens: [problem], each under the setting chosen on the half that it is not in, mean over splits.
     """
 
     setting: Setting
@@ -64,46 +67,48 @@ def budgets(evaluated: Sequence[Evaluated]) -> list[float]:
     return sorted({max(least, float(tokens[step - 1])) for step in steps})
 
 
-def choose(among: Sequence[Setting], budget: float, first: Bools) -> Chosen | None:
+def choose(among: Sequence[Setting], budget: float, splits: Bools) -> Chosen | None:
     """The most accurate setting that costs no more than the budget on average; None where nothing does.
 
-    One standard error of the paired difference breaks ties toward the cheaper.
+    One standard error of the paired difference breaks ties toward the cheaper. `splits` is [split, problem], which
+    problems are in the first half.
     """
     affordable = [setting for setting in among if setting.mean_tokens <= budget * (1 + 1e-9)]
     if not affordable:
         return None
     correct = np.stack([setting.correct for setting in affordable])
     tokens = np.stack([setting.tokens for setting in affordable])
-    fitted_correct, fitted_tokens = np.empty(len(first)), np.empty(len(first))
-    for half in (first, ~first):
+    fitted = np.zeros((2, splits.shape[1]))
+    for half in (*splits, *~splits):
         other = ~half if (~half).any() else half
         best = _best(correct[:, other], tokens[:, other])
-        fitted_correct[half], fitted_tokens[half] = correct[best, half], tokens[best, half]
+        fitted[:, half] += correct[best, half], tokens[best, half]
+    fitted_correct, fitted_tokens = fitted / len(splits)
     return Chosen(affordable[_best(correct, tokens)], fitted_correct, fitted_tokens)
 
 
-def recommend(among: Sequence[Setting], at: Sequence[float], first: Bools) -> list[Recommendation]:
+def recommend(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> list[Recommendation]:
     """What to run at each budget."""
     greedy = next((setting for setting in among if setting.evaluated.strategy.name == "greedy"), None)
-    found = [(budget, choose(among, budget, first)) for budget in at]
+    found = [(budget, choose(among, budget, splits)) for budget in at]
     return [_recommendation(budget, chosen, greedy) for budget, chosen in found if chosen is not None]
 
 
-def compare(among: Sequence[Setting], at: Sequence[float], first: Bools) -> list[Comparison]:
+def compare(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> list[Comparison]:
     """At each budget, every strategy at its best setting against the best cheaper setting of any other."""
-    return [comparison for budget in at for comparison in _compare_at(among, budget, first)]
+    return [comparison for budget in at for comparison in _compare_at(among, budget, splits)]
 
 
-def _compare_at(among: Sequence[Setting], budget: float, first: Bools) -> list[Comparison]:
+def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[Comparison]:
     names = dict.fromkeys((s.evaluated.engine, s.evaluated.name) for s in among)
     pairs = []
     for name in names:
-        own = choose([s for s in among if (s.evaluated.engine, s.evaluated.name) == name], budget, first)
+        own = choose([s for s in among if (s.evaluated.engine, s.evaluated.name) == name], budget, splits)
         if own is None:
             continue
         others = [s for s in among if (s.evaluated.engine, s.evaluated.name) != name]
         cheaper = [s for s in others if s.mean_tokens < own.setting.mean_tokens]
-        rival = choose(cheaper, budget, first)
+        rival = choose(cheaper, budget, splits)
         if rival is not None:
             pairs.append((own, rival))
     differences = [own.correct - rival.correct for own, rival in pairs]
@@ -144,10 +149,13 @@ def _recommendation(budget: float, chosen: Chosen, greedy: Setting | None) -> Re
 
 
 def _best(correct: Floats, tokens: Floats) -> int:
-    """[setting, problem] → the setting that is most accurate, or the cheapest of those as good within one error."""
-    best = int(correct.mean(axis=1).argmax())
-    behind = correct[best] - correct
+    """[setting, problem] → the setting that is most accurate, or the cheapest of those as good within one error.
+
+    Of settings that cost the same within a hundredth, the more accurate one.
+    """
+    accuracy, cost = correct.mean(axis=1), tokens.mean(axis=1)
+    behind = correct[int(accuracy.argmax())] - correct
     error = behind.std(axis=1, ddof=1) / np.sqrt(correct.shape[1]) if correct.shape[1] > 1 else np.zeros(len(correct))
     as_good = behind.mean(axis=1) <= error + 1e-12
-    cost = np.where(as_good, tokens.mean(axis=1), np.inf)
-    return int(cost.argmin())
+    as_cheap = cost <= cost[as_good].min() * SAME_COST
+    return int(np.where(as_good & as_cheap, accuracy, -1.0).argmax())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
-from perpend.core import ConfigError, DrawnFrom, Engine, Problem, Prompt
+from perpend.core import ConfigError, DrawnFrom, Problem, Prompt
 from perpend.store import Store
 from perpend.study.plan import Plan, PlannedTask
 
@@ -14,8 +14,10 @@ SHOWN = 60
 """Characters of a differing text that are shown."""
 
 
-def check_compatible(plan: Plan, engines: Mapping[str, Engine], store: Store) -> None:
+def check_compatible(plan: Plan, fingerprints: Mapping[str, str], store: Store) -> None:
     """Compare seed, problems, prompts, sampling parameters and models with what is stored.
+
+    `fingerprints` are the engines' as they are now, by name.
 
     Raises:
         ConfigError: names the first thing that differs, as it was and as it is now.
@@ -28,8 +30,7 @@ def check_compatible(plan: Plan, engines: Mapping[str, Engine], store: Store) ->
         problems = {problem.id: problem for problem in task.problems}
         for stored in store.pools(task.task.name):
             before = stored.source
-            if before.engine in engines:
-                _check_model(engines[before.engine], before)
+            _check_model(fingerprints.get(before.engine), before)
             if before.problem in problems and not before.prefix:
                 _check_prompt(task, problems[before.problem], before)
 
@@ -44,9 +45,9 @@ def _check_problems(task: PlannedTask, stored: Mapping[str, Problem]) -> None:
             raise _refusal(f"problem {name} of {task.task.name} is another one than before")
 
 
-def _check_model(engine: Engine, before: DrawnFrom) -> None:
-    if engine.fingerprint != before.fingerprint:
-        raise _refusal(f"model of engine {engine.name}: was {before.fingerprint:.16}, is now {engine.fingerprint:.16}")
+def _check_model(now: str | None, before: DrawnFrom) -> None:
+    if now is not None and now != before.fingerprint:
+        raise _refusal(f"model of engine {before.engine}: was {before.fingerprint:.16}, is now {now:.16}")
 
 
 def _check_prompt(task: PlannedTask, problem: Problem, before: DrawnFrom) -> None:

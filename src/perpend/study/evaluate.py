@@ -17,6 +17,8 @@ from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskRe
 
 UNBOUNDED = Estimate(value=None, low=None, high=None)
 PERMUTATIONS = 64
+SPLITS = 16
+"""Ways to halve the problems, for choosing on one half and scoring on the other."""
 NEXT_TO_NOTHING = 1e-12
 """Stands for a cost of zero where a cost must be positive."""
 ROWS_AT_ONCE = 256
@@ -88,10 +90,10 @@ def evaluate(
     error = np.max(errors, axis=0) if errors else None
     if len(candidates) == 1:
         return Evaluated(name, strategy, engine, priced, error, oracle)
-    first = halves(read.only.problems, seed)
+    splits = halves(read.only.problems, seed)
     correct = np.stack([outcomes.correct.mean(axis=0)[:, : strategy.n] for outcomes, _ in found])
-    said = f"one of {len(candidates)} settings, chosen on one half of the problems and reported on the other"
-    return Evaluated(name, strategy, engine, replace(priced, correct=_cross_fit(correct, first)), error, oracle, said)
+    said = f"one of {len(candidates)} settings, chosen on half of the problems and reported on the rest, {SPLITS} times"
+    return Evaluated(name, strategy, engine, replace(priced, correct=_cross_fit(correct, splits)), error, oracle, said)
 
 
 def grid(strategy: Strategy) -> Sequence[Strategy]:
@@ -101,8 +103,13 @@ def grid(strategy: Strategy) -> Sequence[Strategy]:
 
 
 def halves(problems: Sequence[str], seed: int) -> Bools:
-    """Which problems are in the first half: a fair coin each, by hash, so that it stays when problems are added."""
-    return np.array([hashlib.sha256(f"half/{seed}/{id_}".encode()).digest()[0] % 2 == 0 for id_ in problems], bool)
+    """[split, problem]: which problems are in the first half of each split.
+
+    A fair coin each, by hash, so that it stays when problems are added. Averaging over several splits takes out the
+    luck of any one of them.
+    """
+    digests = [hashlib.sha256(f"half/{seed}/{id_}".encode()).digest() for id_ in problems]
+    return np.array([[digest[split] % 2 == 0 for digest in digests] for split in range(SPLITS)], bool)
 
 
 def curve(evaluated: Evaluated) -> Curve:
@@ -243,11 +250,11 @@ def _order_variance(part: Outcomes) -> Floats | None:
     return np.asarray(part.correct.mean(axis=1).var(axis=0, ddof=1) / orders)
 
 
-def _cross_fit(values: Floats, first: Bools) -> Floats:
+def _cross_fit(values: Floats, splits: Bools) -> Floats:
     """Per-problem values [P, N] of settings [setting, P, N]: each half under the setting that was best on the other."""
-    chosen = np.empty(values.shape[1:])
-    for half in (first, ~first):
+    chosen = np.zeros(values.shape[1:])
+    for half in (*splits, *~splits):
         other = values[:, ~half] if (~half).any() else values
         best = other.mean(axis=1).argmax(axis=0)
-        chosen[half] = np.moveaxis(values[best, :, np.arange(values.shape[2])], 0, 1)[half]
-    return chosen
+        chosen[half] += np.moveaxis(values[best, :, np.arange(values.shape[2])], 0, 1)[half]
+    return chosen / len(splits)

@@ -36,22 +36,22 @@ def _headline(analyses: Sequence[Analysis], engine: str) -> Iterator[Finding]:
     if votes:
         n = _most(analyses, engine, "majority")
         whole = _over_tasks([paired_interval(gain) for gain in votes])
-        sentence = f"Voting over {n} samples {_changes(whole)} (against one sample, mean of {_tasks(votes)})."
+        sentence = f"Voting over {n} samples {_changes(whole)}, against one sample, mean of {_tasks(votes)}."
         yield Finding(kind=FindingKind.VOTES, task=None, sentence=sentence, figure=estimate(whole), headline=True)
     headroom = [d for analysis in analyses if (d := _headroom(analysis, engine)) is not None]
     if headroom:
         whole = _over_tasks([paired_interval(gap) for gap in headroom])
         checked = [c for analysis in analyses for c in _checker(analysis, engine)]
         sentence = (
-            f"A perfect verifier could unlock {_points(whole)} more, on average over {_tasks(headroom)}: right answers "
-            f"that are among the samples and that the vote does not choose."
+            f"A perfect verifier could unlock {_points(whole)} over the vote, mean of {_tasks(headroom)}: right "
+            f"answers that are among the samples and are not chosen."
         )
         if checked:
             sentence += f" {checked[0].sentence}"
         yield Finding(kind=FindingKind.COVERAGE, task=None, sentence=sentence, figure=estimate(whole), headline=True)
     costs = [tags for analysis in analyses if (tags := _price_tags(analysis, engine))]
     if costs:
-        sentence = f"One correct answer costs, in tokens: {'; '.join(costs)}."
+        sentence = f"A correct answer costs, in tokens: {'; '.join(costs)}."
         yield Finding(kind=FindingKind.COST, task=None, sentence=sentence, headline=True)
 
 
@@ -64,8 +64,8 @@ def _price_tags(analysis: Analysis, engine: str) -> str:
         for n in [each.costs.correct.shape[1]]
         for cost in [_cost_at(each, n)]
     ]
-    parts = [f"{_name(name, n)} {_number(cost.estimate)}" for name, n, cost in tags]
-    return f"{analysis.name} {', '.join(parts)}" if parts else ""
+    parts = [f"{_number(cost.estimate)} with {_name(name, n)}" for name, n, cost in tags]
+    return f"on {analysis.name} {', '.join(parts)}" if parts else ""
 
 
 # --- on one task ----------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def _coverage(analysis: Analysis, engine: str) -> Iterator[Finding]:
     n = coverage.costs.correct.shape[1]
     sentence = (
         f"On {analysis.name}, {percent(whole.estimate)} {_span(whole)} of the problems have a right answer among {n} "
-        f"samples, so a perfect verifier could add {_points(paired_interval(gap))} to the vote."
+        f"samples, so a perfect verifier could add {_points(paired_interval(gap))}."
     )
     yield Finding(kind=FindingKind.COVERAGE, task=analysis.name, sentence=sentence, figure=estimate(whole))
 
@@ -137,17 +137,17 @@ def _cost(analysis: Analysis, engine: str) -> Iterator[Finding]:
 
 
 def _advice(analysis: Analysis) -> Iterator[Finding]:
-    for at in (analysis.result.recommendations[:1], analysis.result.recommendations[-1:]):
-        for advice in at:
-            accuracy = Interval(
-                advice.accuracy.value, advice.accuracy.low, advice.accuracy.high, analysis.result.problems
-            )
-            sure = "" if advice.strategy == "greedy" else _certainty(advice.sure)
-            sentence = (
-                f"On {analysis.name}, with up to {_number(advice.budget_tokens)} tokens a question use "
-                f"{_name(advice.strategy, advice.n)}: right on {percent(accuracy.estimate)} {_span(accuracy)}{sure}."
-            )
-            yield Finding(kind=FindingKind.ADVICE, task=analysis.name, sentence=sentence, figure=advice.accuracy)
+    """At the smallest budget and at the largest, once where they agree."""
+    advice = analysis.result.recommendations
+    same = len({(each.engine, each.strategy, each.n) for each in advice}) == 1
+    for each in advice[:1] if same else (advice[0], advice[-1]) if advice else ():
+        at = "at every budget measured" if same else f"with up to {_number(each.budget_tokens)} tokens a question"
+        accuracy = Interval(each.accuracy.value, each.accuracy.low, each.accuracy.high, analysis.result.problems)
+        sentence = (
+            f"On {analysis.name}, {at} use {_name(each.strategy, each.n)}: right on {percent(accuracy.estimate)} "
+            f"{_span(accuracy)}{'' if each.strategy == 'greedy' else _certainty(each.sure)}."
+        )
+        yield Finding(kind=FindingKind.ADVICE, task=analysis.name, sentence=sentence, figure=each.accuracy)
 
 
 def _certainty(sure: bool) -> str:
@@ -201,10 +201,10 @@ def _over_tasks(intervals: Sequence[Interval]) -> Interval:
 
 
 def _changes(change: Interval) -> str:
-    """A verb and a size: "raises accuracy by 9.1 points [+2.0, +15.3]", with a word where it may be chance."""
+    """A verb and a size: "raises accuracy: +9.1 points [+2.0, +15.3]", with a word where it may be chance."""
     verb = "raises" if change.estimate >= 0 else "lowers"
     doubt = "" if change.low > 0 or change.high < 0 else ", which may be chance"
-    return f"{verb} accuracy by {abs(100 * change.estimate):.1f} points {_span(change)}{doubt}"
+    return f"{verb} accuracy: {_points(change)}{doubt}"
 
 
 def _points(change: Interval) -> str:

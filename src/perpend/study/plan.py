@@ -121,9 +121,8 @@ class Plan:
     def digest(self, task: PlannedTask) -> str:
         """Names what is drawn of each problem of a task: a block complete under it need not be visited again."""
         drawn = {name: [(d.temperature, self.size(d)) for d in draws] for name, draws in self.draws(task).items()}
-        verifiers = sorted(verifier.fingerprint for verifier in task.verifiers.values())
         cap = str(Budget.parse(self.spec.per_problem or ""))
-        return digest([drawn, task.sampling.model_dump(), task.style, verifiers, cap])
+        return digest([drawn, task.sampling.model_dump(), task.style, cap])
 
 
 def with_system(prompt: Prompt, system: str, task: str) -> Prompt:

@@ -33,6 +33,7 @@ from perpend.study.plan import Plan
 from perpend.study.record import INTERRUPTED, engine_info, engines_of, price_of
 from perpend.study.resolve import build_engines, make_plan
 from perpend.study.results import EngineInfo, ProblemView, Results
+from perpend.study.scoring import score_missing
 from perpend.study.spec import StudySpec
 from perpend.study.views import views
 
@@ -84,16 +85,24 @@ async def run_study(
         return _evaluate(plan, store, folder)
 
 
-def reevaluate(folder: Path) -> Results:
-    """Compute the results again from what is stored; no engine is needed. Raises StoreError, ConfigError."""
-    with _locked(_studied(folder)):
+async def reevaluate(folder: Path) -> Results:
+    """Compute the results again from what is stored; no engine is needed.
+
+    A verifier that has changed since scores the stored samples anew.
+
+    Raises:
+        StoreError: where the folder holds no study, or is in use or unreadable.
+        ConfigError: where this perpend would ask the problems otherwise than they were.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_locked(_studied(folder)))
         plan = make_plan(StudySpec.load(folder / SPEC))
-        store = Store(folder, read_only=True)
-        try:
-            results = _evaluate(plan, store, folder)
-        finally:
-            store.close()
-    return results
+        store = Store(folder)
+        stack.callback(store.close)
+        check_compatible(plan, {info.name: info.fingerprint for info in engines_of(plan, store).values()}, store)
+        _close_later(plan, stack)
+        await score_missing(plan, store, task_worlds(plan, World({}, {}, store, plan.spec.seed)))
+        return _evaluate(plan, store, folder)
 
 
 def load_results(folder: Path) -> Results:
@@ -126,24 +135,32 @@ async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, fo
     """Start the engines, draw, and close them whatever happens."""
     engines = build_engines(plan)
     async with AsyncExitStack() as stack:
-        for verifier in (verifier for task in plan.tasks for verifier in task.verifiers.values()):
-            stack.push_async_callback(verifier.close)
+        _close_later(plan, stack)
         for engine in engines.values():
             stack.push_async_callback(engine.close)
         watch.phase("starting " + ", ".join(engines))
         await _start(engines.values())
-        check_compatible(plan, engines, store)
+        check_compatible(plan, {name: engine.fingerprint for name, engine in engines.items()}, store)
         _write(folder / SPEC, plan.spec.to_toml())
         infos = _open_run(plan, engines, store, command)
         stop_reason = INTERRUPTED
         try:
             watch.phase("drawing")
-            stop_reason = await _drawing(plan, engines, infos, store, watch).run()
+            drawing = _drawing(plan, engines, infos, store, watch)
+            stop_reason = await drawing.run()
+            watch.phase("scoring")
+            await score_missing(plan, store, drawing.worlds)
         except PerpendError as error:
             stop_reason = error.message
             raise
         finally:
             store.end_run(str(stop_reason))
+
+
+def _close_later(plan: Plan, stack: AsyncExitStack) -> None:
+    """Free what verifiers hold when the stack unwinds."""
+    for verifier in (verifier for task in plan.tasks for verifier in task.verifiers.values()):
+        stack.push_async_callback(verifier.close)
 
 
 async def _start(engines: Iterable[Engine]) -> None:
