@@ -132,6 +132,15 @@ def test_counts_by_pool_and_by_problem(store: Store) -> None:
     assert store.problem_counts() == {("arithmetic", "p1"): 2}
 
 
+def test_samples_that_a_verifier_has_not_seen(store: Store) -> None:
+    buy(store, 0)
+    buy(store, 1)
+    store.record_scores("v", [(key(0), Score(1.0))])
+    assert store.unscored("arithmetic", "v") == [sample(1)]
+    assert store.unscored("arithmetic", "another") == [sample(0), sample(1)]
+    assert store.unscored("another task", "v") == []
+
+
 def test_blocks_are_complete_under_the_plan_that_drew_them(store: Store) -> None:
     store.complete_block("t", "p", "16 samples", "tokens")
     assert store.complete_blocks("16 samples") == {("t", "p"): "tokens"}

@@ -246,6 +246,13 @@ class Store:
         select = SELECT_SAMPLES if tokens else WITHOUT_TOKENS
         return map(rows.sample_from_row, self._db.stream(f'{select} {where} ORDER BY pool, "index"', values))
 
+    def unscored(self, task: str, verifier: str) -> list[Sample]:
+        """A task's samples without a score under a verifier's fingerprint, by pool and index."""
+        scored = 'scores.pool = samples.pool AND scores."index" = samples."index" AND verifier = ?'
+        where = f"WHERE task = ? AND NOT EXISTS (SELECT 1 FROM scores WHERE {scored})"
+        found = self._db.query(f'{SELECT_SAMPLES} {where} ORDER BY pool, "index"', (task, verifier))
+        return [rows.sample_from_row(row) for row in found]
+
     def count_samples(self) -> int:
         """How many samples there are."""
         return int(self._db.query("SELECT COUNT(*) AS n FROM samples")[0]["n"])
