@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perpend.core import Cause, Finish, Message, Problem, Prompt, Sample, Score, Token, Usage
@@ -36,6 +36,7 @@ def test_text_that_a_model_wrote_comes_back_unchanged(store: Store, text: str) -
     assert list(store.samples()) == [written]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     store = Store(tmp_path_factory.mktemp("any"))

@@ -20,7 +20,7 @@ from perpend.verifiers.simulated import Simulated as SimulatedVerifier
 from tests.study.studies import Watch, bought_calls, bought_tokens, curve, rows, spec
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tokens=st.integers(0, 12_000), connections=st.integers(1, 60))
 async def test_tokens_are_never_overshot(
     tmp_path_factory: pytest.TempPathFactory, tokens: int, connections: int
