@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perpend.core import GREEDY, SAMPLED, ModelShape, Orders, Pools, Sample, SampleKey, pool_key
+from perpend.core import GREEDY, SAMPLED, ModelShape, Orders, Pools, Sample, pool_key
 from perpend.store import Store
 from perpend.study import EngineSpec, StudySpec, TaskSpec, problem_views, run_study
 from perpend.study.evaluate import make_orders, per_correct
@@ -134,8 +134,7 @@ async def test_pools_hold_what_was_drawn(tmp_path: Path) -> None:
 def loaded_pools(folder: Path, study: StudySpec) -> Any:
     plan: Plan = make_plan(study)
     store = Store(folder, read_only=True)
-    keyed = {SampleKey(s.pool, s.index): s for s in store.samples(tokens=False)}
-    pools = load_pools(plan, plan.tasks[0], engines_of(plan, store)["simulated"], store, keyed)
+    pools = load_pools(plan, plan.tasks[0], engines_of(plan, store), store)["simulated"]
     store.close()
     return pools
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from perpend.core import Finish, Price, SampleKey
+from perpend.core import Finish, Price
 from perpend.economics import pareto
 from perpend.store import Store
 from perpend.study.breakdown import difficulty, gaps
@@ -38,8 +38,7 @@ def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
 def _task(
     plan: Plan, task: PlannedTask, store: Store, engines: Mapping[str, EngineInfo], prices: Mapping[str, Price]
 ) -> Analysis:
-    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
-    pools = {name: load_pools(plan, task, engine, store, samples) for name, engine in engines.items()}
+    pools = load_pools(plan, task, engines, store)
     shapes = {name: shape_of(engine) for name, engine in engines.items()}
     problems = next(iter(pools.values())).problems
     evaluated = [

@@ -12,6 +12,7 @@ from typing import Protocol
 from perpend.core import Budget, Draw, Listener, Run, Sample, Scope, StopReason, World, pool_key
 from perpend.store import Store
 from perpend.study.admission import Admission, ProblemHistory
+from perpend.study.complete import complete_problems
 from perpend.study.plan import Block, Plan, PlannedTask
 
 
@@ -86,11 +87,12 @@ class Drawing:
 
     def _incomplete(self) -> list[Block]:
         blocks = list(self.plan.blocks())
+        engines = next(iter(self.worlds.values())).engines
+        fingerprints = {name: engine.fingerprint for name, engine in engines.items()}
         complete = {
-            (task, problem)
-            for task, digest in self._digests.items()
-            for (of, problem) in self.store.complete_blocks(digest)
-            if of == task
+            (task.task.name, problem)
+            for task in self.plan.tasks
+            for problem in complete_problems(self.plan, task, fingerprints, self.store)
         }
         waiting = [block for block in blocks if block.name not in complete]
         self._done, self._total = len(blocks) - len(waiting), len(blocks)

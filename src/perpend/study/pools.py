@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perpend.core import Draw, Finish, Floats, Pool, Pools, Problem, Sample, SampleKey, Score, pool_key
+from perpend.core import Draw, DrawnFrom, Finish, Floats, Pool, Pools, Problem, Sample, SampleKey, Score, pool_key
 from perpend.store import Store
+from perpend.study.complete import complete_prefix
 from perpend.study.plan import Block, Plan, PlannedTask
 from perpend.study.results import EngineInfo
 
@@ -43,35 +44,28 @@ class TaskPools:
         )
 
 
-def complete_prefix(plan: Plan, task: PlannedTask, store: Store) -> list[Problem]:
-    """The longest run of problems, in visit order, that are complete."""
-    complete = store.complete_blocks(plan.digest(task))
-    prefix: list[Problem] = []
-    for problem in task.problems:
-        if (task.task.name, problem.id) not in complete:
-            break
-        prefix.append(problem)
-    return prefix
-
-
-def load_pools(
-    plan: Plan, task: PlannedTask, engine: EngineInfo, store: Store, samples: Mapping[SampleKey, Sample]
-) -> TaskPools:
-    """A task's pools on one engine, for the problems that are in the figures."""
-    problems = complete_prefix(plan, task, store)
+def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo], store: Store) -> dict[str, TaskPools]:
+    """A task's pools on each engine, for the problems that are in the figures."""
+    problems = complete_prefix(plan, task, {name: engine.fingerprint for name, engine in engines.items()}, store)
+    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
     scores = {name: store.scores(verifier.fingerprint) for name, verifier in task.verifiers.items()}
-    by_draw: dict[Draw, list[list[Sample]]] = {}
-    for draw in plan.draws(task)[engine.name]:
-        sources = [Block(task, problem).source(draw, engine.name, engine.fingerprint) for problem in problems]
-        wanted = range(plan.size(draw))
-        by_draw[draw] = [
-            [s for i in wanted if (s := samples.get(SampleKey(pool, i)))] for pool in map(pool_key, sources)
-        ]
     correct = {key: score.value >= RIGHT for key, score in scores[task.grader].items()}
-    arrays = {
-        draw: _pool(engine.name, problems, rows, plan.size(draw), correct, scores) for draw, rows in by_draw.items()
-    }
-    return TaskPools(problems, arrays, by_draw, correct)
+
+    def pools_of(engine: EngineInfo) -> TaskPools:
+        rows = {
+            draw: [
+                _row(Block(task, p).source(draw, engine.name, engine.fingerprint), plan.size(draw)) for p in problems
+            ]
+            for draw in plan.draws(task)[engine.name]
+        }
+        arrays = {draw: _pool(engine.name, problems, of, plan.size(draw), correct, scores) for draw, of in rows.items()}
+        return TaskPools(problems, arrays, rows, correct)
+
+    def _row(source: DrawnFrom, size: int) -> list[Sample]:
+        pool = pool_key(source)
+        return [sample for i in range(size) if (sample := samples.get(SampleKey(pool, i)))]
+
+    return {name: pools_of(engine) for name, engine in engines.items()}
 
 
 def _pool(

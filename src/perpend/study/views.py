@@ -16,9 +16,7 @@ def views(plan: Plan, store: Store) -> Iterator[ProblemView]:
     """Every problem that is in the figures, on every engine, with every sample."""
     engines = engines_of(plan, store)
     for task in plan.tasks:
-        samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
-        for name, engine in engines.items():
-            pools = load_pools(plan, task, engine, store, samples)
+        for name, pools in load_pools(plan, task, engines, store).items():
             for row, problem in enumerate(pools.problems):
                 yield _view(task, name, problem, row, pools)
 
