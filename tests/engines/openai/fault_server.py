@@ -56,7 +56,7 @@ class Config:
         slow_seconds: that the first token of a "slow" one takes.
         retry_after: what "429_after" asks for.
         slots: requests at once; more get 429.
-        features: what it can do.
+        features: what it can do; "repeats": it begins a continuation with what it continues.
         tokens, fewest: of a completion.
         numbered: every text ends with the number of its entry in the ledger.
         key: that it wants; "" for any.
@@ -298,7 +298,8 @@ class Reply:
         said = self.body["messages"][-1] if self.chat else {"role": "raw", "content": self.body["prompt"]}
         able = "prefill" in self.config.features or bool(self.body.get("continue_final_message"))
         if said["role"] == "assistant" and able:
-            words = {"Par": ["is", " is"], "sev": ["en", ","]}.get(said["content"][-3:], [" goes", " on"])
+            words = {"six,": [" seven", ","], ", G,": [" H", ","]}.get(said["content"][-4:], [" goes", " on"])
+            words = [said["content"]] * ("repeats" in self.config.features) + words
         elif self.config.text:
             words = [self.config.text]
         else:

@@ -92,11 +92,17 @@ async def test_n_is_emulated_by_requests_of_one(server: FaultServer, start: Star
     assert [c.text for c in apart] == together
 
 
-async def test_a_chat_answer_is_continued(server: FaultServer, start: Start) -> None:
-    completion = await only(await start(), request(prefix="one, two, sev"))
-    assert completion.text == "en,"
-    assert server.requests[0]["continue_final_message"] is True
-    assert server.requests[0]["add_generation_prompt"] is False
+@pytest.mark.parametrize("way", ["flag", "prefill"])
+@pytest.mark.parametrize("repeats", [False, True])
+async def test_a_chat_answer_is_continued(server: FaultServer, start: Start, way: str, repeats: bool) -> None:
+    other = {"flag": "prefill", "prefill": "flag"}[way]
+    server.configure(features=server.config.features - {other} | ({"repeats"} if repeats else set()))
+    engine = await start(stream=True)
+    completion = await only(engine, request(prefix="one, two, three, four, five, six,"))
+    assert engine.caps.continuation
+    assert completion.text == " seven,"
+    assert server.requests[0].get("continue_final_message", False) is (way == "flag")
+    assert server.requests[0].get("add_generation_prompt", True) is (way == "prefill")
 
 
 async def test_thinking_is_bounded_by_the_servers_own_field(server: FaultServer, start: Start) -> None:
@@ -158,4 +164,4 @@ async def test_a_completion_that_cannot_fit_any_prompt_is_refused(start: Start) 
 
 async def test_an_engine_that_was_not_started_says_so() -> None:
     with pytest.raises(EngineError, match="not started"):
-        OpenAIEngine("http://127.0.0.1:1/v1#m").caps  # noqa: B018
+        await only(OpenAIEngine("http://127.0.0.1:1/v1#m"))

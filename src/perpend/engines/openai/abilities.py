@@ -12,7 +12,7 @@ import msgspec
 
 from perpend.core import Caps
 
-VERSION = 1
+VERSION = 3
 """Of the probes: when they change, what an older version found is not believed."""
 
 
@@ -48,10 +48,12 @@ class Abilities(msgspec.Struct, frozen=True):
         limit_field: the name of the most tokens of a completion.
         n: it gives several choices a request.
         seeds: equal seeds gave equal texts, and different ones different texts.
+        replays: they did so side by side, too.
         stream: it streams, and ends the stream with the usage.
         usage: it tells the usage.
         logprobs, raw_logprobs: log-probabilities a token in chat, in raw completions.
         continuation: in chat; raw completions continue any text.
+        repeats_prefix: what it continues in chat comes back with the continuation (llama-server).
         echo: it scores a given text.
         thinking: how it bounds thinking.
         context: tokens of prompt and completion together.
@@ -63,11 +65,13 @@ class Abilities(msgspec.Struct, frozen=True):
     limit_field: str = "max_tokens"
     n: bool = False
     seeds: bool = False
+    replays: bool = False
     stream: bool = False
     usage: bool = True
     logprobs: int = 0
     raw_logprobs: int = 0
     continuation: Continuation = Continuation.NONE
+    repeats_prefix: bool = False
     echo: bool = False
     thinking: Thinking = Thinking.NONE
     context: int | None = None
@@ -75,6 +79,7 @@ class Abilities(msgspec.Struct, frozen=True):
 
     def __and__(self, other: Abilities) -> Abilities:
         """What two replicas can both do."""
+        same_way = (self.continuation, self.repeats_prefix) == (other.continuation, other.repeats_prefix)
         contexts = [a.context for a in (self, other) if a.context is not None]
         return Abilities(
             chat=self.chat and other.chat,
@@ -82,11 +87,13 @@ class Abilities(msgspec.Struct, frozen=True):
             limit_field=self.limit_field,
             n=self.n and other.n,
             seeds=self.seeds and other.seeds,
+            replays=self.replays and other.replays,
             stream=self.stream and other.stream,
             usage=self.usage and other.usage,
             logprobs=min(self.logprobs, other.logprobs),
             raw_logprobs=min(self.raw_logprobs, other.raw_logprobs),
-            continuation=self.continuation if self.continuation is other.continuation else Continuation.NONE,
+            continuation=self.continuation if same_way else Continuation.NONE,
+            repeats_prefix=self.repeats_prefix,
             echo=self.echo and other.echo,
             thinking=self.thinking if self.thinking is other.thinking else Thinking.NONE,
             context=min(contexts, default=None),
@@ -99,7 +106,7 @@ class Abilities(msgspec.Struct, frozen=True):
         return Caps(
             context=self.context,
             seeds=self.seeds,
-            exact_replay=None if self.seeds else False,
+            exact_replay=None if self.replays else False,
             logprobs=min(kinds, default=0),
             continuation=self.raw or self.continuation is not Continuation.NONE,
             loglik=self.echo,

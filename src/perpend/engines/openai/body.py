@@ -47,12 +47,13 @@ class Body(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Call:
-    """A body, encoded, and where it goes."""
+    """A body, encoded, and where it goes. `repeated` is a prefix that the reply will begin with."""
 
     path: str
     data: bytes
     streamed: bool
     request: Request
+    repeated: str = ""
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -69,6 +70,8 @@ def compose(request: Request, model: str, abilities: Abilities, streamed: bool) 
     """The call that a request becomes. Raises EngineError, by name, for what the server cannot do."""
     prompt = request.prompt
     _refuse_impossible(request, model, abilities)
+    repeated = request.prefix if abilities.repeats_prefix and prompt.text is None else ""
+    streamed = streamed and not repeated
     body = Body(
         model=model,
         temperature=prompt.temperature,
@@ -87,7 +90,8 @@ def compose(request: Request, model: str, abilities: Abilities, streamed: bool) 
         _chat(body, request, abilities)
     if request.thinking_tokens is not None:
         setattr(body, abilities.thinking.value, request.thinking_tokens)
-    return Call(RAW if prompt.text is not None else CHAT, encode(body, request.extra), streamed, request)
+    path = RAW if prompt.text is not None else CHAT
+    return Call(path, encode(body, request.extra), streamed, request, repeated)
 
 
 def _chat(body: Body, request: Request, abilities: Abilities) -> None:

@@ -14,7 +14,7 @@ from perpend.engines.openai.body import CHAT, RAW, Call
 from perpend.engines.openai.failures import Cut, Lost, NotSent, Refused, final, pause_before_retry
 from perpend.engines.openai.leash import Leash
 from perpend.engines.openai.replicas import Replicas, Turn
-from perpend.engines.openai.replies import Working, sound_choices, text_of, to_completions
+from perpend.engines.openai.replies import Working, cut_prefix, sound_choices, text_of, to_completions
 from perpend.engines.openai.secret import Secret
 from perpend.engines.openai.stream import Assembly
 from perpend.engines.openai.transport import Transport
@@ -146,6 +146,8 @@ class Caller:
             yield self._cancelled(assembly.reply(), Working(started, time.time()))
             return
         choices = sound_choices(reply, call.request.n)
+        if call.repeated:
+            cut_prefix(choices, call.repeated, reply)
         completions = to_completions(choices, reply, Working(started, time.time()), self._key)
         self._answered(call.request, turn, completions)
         for completion in completions:

@@ -54,6 +54,10 @@ class OpenAIEngine:
         patience_seconds: without any answer, until the server is given up.
     """
 
+    fingerprint: str
+    version: str
+    caps: Caps
+
     def __init__(
         self,
         target: str,
@@ -94,6 +98,10 @@ class OpenAIEngine:
         except BaseException:
             await self.close()
             raise
+        software = f" ({self._abilities.software})" if self._abilities.software else ""
+        self.fingerprint = hashlib.sha256(self._model.encode()).hexdigest()  # a server does not show its weights
+        self.version = f"{self._model}{software} at {', '.join(urls)}"
+        self.caps = self._abilities.caps()
         self._caller = Caller(self._transport, Replicas(urls, self._most), self._model, key, self._persistence)
 
     async def close(self) -> None:
@@ -101,25 +109,6 @@ class OpenAIEngine:
         transport, self._transport, self._caller = self._transport, None, None
         if transport is not None:
             await transport.close()
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the served model's name; a server does not show its weights."""
-        self._started()
-        return hashlib.sha256(self._model.encode()).hexdigest()
-
-    @property
-    def caps(self) -> Caps:
-        """As probed: what all replicas can do."""
-        self._started()
-        return self._abilities.caps()
-
-    @property
-    def version(self) -> str:
-        """The model, the software where it tells, and where it is."""
-        self._started()
-        software = f" ({self._abilities.software})" if self._abilities.software else ""
-        return f"{self._model}{software} at {', '.join(self._target.urls)}"
 
     @property
     def counts(self) -> Counts:

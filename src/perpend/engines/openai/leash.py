@@ -18,6 +18,7 @@ class Leash:
     def __init__(self) -> None:
         self.cancelled = False
         self._waits: set[asyncio.Timeout] = set()
+        self._futures: set[asyncio.Future[bool]] = set()
 
     def cancel(self) -> None:
         """End whatever the request waits for, now; each wait raises Cut."""
@@ -25,6 +26,9 @@ class Leash:
         for wait in self._waits:
             if not wait.expired():
                 wait.reschedule(0.0)
+        for future in self._futures:
+            if not future.done():
+                future.set_exception(Cut())
 
     async def wait(self, seconds: float | None, start: Callable[P, Awaitable[T]], *args: P.args, **kw: P.kwargs) -> T:
         """Await `start(…)` for so long. Raises Cut, and TimeoutError."""
@@ -41,6 +45,16 @@ class Leash:
             raise
         finally:
             self._waits.discard(scope)
+
+    async def told(self, future: asyncio.Future[bool]) -> bool:
+        """The future's result. Raises Cut."""
+        if self.cancelled:
+            raise Cut
+        self._futures.add(future)
+        try:
+            return await future
+        finally:
+            self._futures.discard(future)
 
     async def sleep(self, seconds: float) -> None:
         """Raises Cut."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FIRST = 16
+FIRST = 32
+"""Servers queue what they cannot take yet, and a ramp from less would cost a short study more."""
 FAST, CAREFUL = 2.0, 1.25
 """Growth until the first stop, and after it."""
 WORTH = 0.2

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from perpend.core import EngineError, Message
 from perpend.engines.openai.abilities import Abilities, AbilityCache, Continuation, Thinking
 from perpend.engines.openai.asking import Asker
@@ -15,12 +17,13 @@ from perpend.engines.openai.wire import Choice, Reply, ServedModel, known_usage
 
 MOST_LOGPROBS = (20, 5, 1)
 HELLO = (Message("user", "Say a random word."),)
+LONG = (Message("user", "Tell me a long story."),)
 ONCE = "Once upon a time"
 BEGUN = (
-    ("Name the capital of France in one sentence.", "The capital of France is the beautiful city of Par", "is"),
-    ("Count from one to ten in words.", "one, two, three, four, five, six, sev", "en"),
+    ("Count from one to ten in words.", "one, two, three, four, five, six,", "seven"),
+    ("Say the alphabet in capital letters.", "A, B, C, D, E, F, G,", "H"),
 )
-"""Question, an answer that stops in the middle of a word, and how any model would complete the word."""
+"""Question, an answer that stops in the middle, and how any model goes on there. A new answer would begin otherwise."""
 SEEDS = (1, 1, 2, 3, 4)
 BUDGETS = {"vllm": Thinking.VLLM, "llamacpp": Thinking.LLAMA, "sglang": Thinking.SGLANG}
 """The field that bounds thinking, by what a server says of itself."""
@@ -44,10 +47,13 @@ async def probe(asker: Asker, model: str | None) -> tuple[str, Abilities]:
 def _chosen(models: list[ServedModel] | None, model: str | None, url: str) -> ServedModel:
     """The model in the server's list. A list may be incomplete; a name that is not in it is tried all the same."""
     by_name = {served.id: served for served in models or []}
+    one = next(iter(by_name.values()), None)
     if model is not None:
+        if one is not None and one.owned_by == "llamacpp":  # it has one model, and takes any name for it
+            return replace(one, id=model)
         return by_name.get(model) or ServedModel(model)
-    if len(by_name) == 1:
-        return next(iter(by_name.values()))
+    if one is not None and len(by_name) == 1:
+        return one
     names = ", ".join(sorted(by_name)[:8]) or "none that it tells"
     raise EngineError(f"Which model of {url}? It serves {names}.", "Write openai:URL#MODEL.")
 
@@ -71,14 +77,14 @@ class Probe:
                 "Correct the model's name, or the address.",
             )
         kinds = ([CHAT] if chat else []) + ([RAW] if raw else [])
-        seeds, n, stream, logprobs, raw_logprobs = await asyncio.gather(
-            self._seeds(kinds[0]),
+        seeds, replays = await self._seeds(kinds[0])
+        n, stream, logprobs, raw_logprobs = await asyncio.gather(
             self._choices(kinds[0]),
             self._streams(kinds[0]),
             self._logprobs(CHAT in kinds),
             self._raw_logprobs(RAW in kinds),
         )
-        continuation, echo, thinking, context = await asyncio.gather(
+        (continuation, repeats), echo, thinking, context = await asyncio.gather(
             self._continuation(CHAT in kinds),
             self._echo(RAW in kinds),
             self._thinking(CHAT in kinds),
@@ -90,11 +96,13 @@ class Probe:
             limit_field=self.limit_field,
             n=n,
             seeds=seeds,
+            replays=replays,
             stream=stream,
             usage=known_usage(first.usage) is not None,
             logprobs=logprobs,
             raw_logprobs=raw_logprobs,
             continuation=continuation,
+            repeats_prefix=repeats,
             echo=echo,
             thinking=thinking,
             context=context,
@@ -110,16 +118,29 @@ class Probe:
         self.limit_field = "max_tokens"
         return None
 
-    async def _seeds(self, path: str) -> bool:
-        """Whether equal seeds give equal texts, and different ones different texts."""
-        asked = [self.asker.ask(path, self._hello(path, 8, seed=seed)) for seed in SEEDS]
-        texts = [_text(reply) for reply in await asyncio.gather(*asked)]
-        return None not in texts and texts[0] == texts[1] and len(set(texts)) > 1
+    async def _seeds(self, path: str) -> tuple[bool, bool]:
+        """Whether equal seeds give equal texts and others other texts; and whether they do so side by side.
+
+        Batching changes a server's rounding, so the second is much to ask; the first is asked alone.
+        """
+
+        async def text(seed: int) -> str | None:
+            return _text(await self.asker.ask(path, self._hello(path, 8, seed=seed)))
+
+        first, again = await text(1), await text(1)
+        together = await asyncio.gather(*(text(seed) for seed in SEEDS))
+        seeds = first is not None and first == again and len(set(together)) > 1
+        return seeds, seeds and set(together[:2]) == {first}
 
     async def _choices(self, path: str) -> bool:
-        """Whether it gives two choices when asked for two."""
-        reply = await self.asker.ask(path, self._hello(path, 2, n=2))
-        return reply is not None and len({c.index for c in reply.choices or [] if c is not None}) == 2
+        """Whether it gives two choices when asked for two, and counts the tokens of both (llama-server does not)."""
+        body = self._hello(path, 4, n=2)
+        body.messages = body.messages and LONG
+        reply = await self.asker.ask(path, body)
+        if reply is None or len({c.index for c in reply.choices or [] if c is not None}) < 2:
+            return False
+        usage = known_usage(reply.usage)
+        return usage is None or usage.completion > 4
 
     async def _streams(self, path: str) -> bool:
         """Whether it streams, and says at the end what that cost."""
@@ -143,18 +164,21 @@ class Probe:
                 return most
         return 0
 
-    async def _continuation(self, chat: bool) -> Continuation:
-        """Whether answers that stop in the middle of a word go on there."""
+    async def _continuation(self, chat: bool) -> tuple[Continuation, bool]:
+        """Whether answers that stop in the middle go on there, and come back together with their beginning."""
         for way in (Continuation.FLAG, Continuation.PREFILL) if chat else ():
-            if all(await asyncio.gather(*(self._continues(way, *example) for example in BEGUN))):
-                return way
-        return Continuation.NONE
+            repeats = set(await asyncio.gather(*(self._continues(way, *example) for example in BEGUN)))
+            if len(repeats) == 1 and None not in repeats:
+                return way, True in repeats
+        return Continuation.NONE, False
 
-    async def _continues(self, way: Continuation, question: str, begun: str, rest: str) -> bool:
+    async def _continues(self, way: Continuation, question: str, begun: str, rest: str) -> bool | None:
+        """None: it does not; else whether it repeats what it continues."""
         flag = way is Continuation.FLAG
-        body = self._hello(CHAT, 3, continue_final_message=flag, add_generation_prompt=not flag)
+        body = self._hello(CHAT, 4, continue_final_message=flag, add_generation_prompt=not flag)
         body.messages, body.temperature = (Message("user", question), Message("assistant", begun)), 0.0
-        return (_text(await self.asker.ask(CHAT, body)) or "").startswith(rest)
+        text = _text(await self.asker.ask(CHAT, body)) or ""
+        return text.startswith(begun) if text.removeprefix(begun).lstrip().startswith(rest) else None
 
     async def _echo(self, raw: bool) -> bool:
         """Whether it scores a given text: it says it again, with log-probabilities and where each token begins."""

@@ -119,13 +119,14 @@ class Replicas:
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         (replica.waiting.appendleft if first else replica.waiting.append)(place)
         try:
-            return await leash.wait(None, _result, place)
-        except BaseException:
-            if place.done() and not place.cancelled() and place.result():
+            return await leash.told(place)
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None and place.result():
                 replica.limiter.leave()
                 replica.let_in()
-            place.cancel()
             raise
+        finally:
+            place.cancel()
 
     def _choose(self, request: Request) -> Replica:
         """Its problem's replica; another where that one rests, or has lost this call."""
@@ -145,7 +146,3 @@ class Replicas:
         self._homes.move_to_end(problem)
         if len(self._homes) > PROBLEMS_REMEMBERED:
             self._homes.popitem(last=False)
-
-
-async def _result(place: asyncio.Future[bool]) -> bool:
-    return await place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perpend.core import Completion, Finish, Token, Usage
 from perpend.engines.openai.failures import Loss, Lost
@@ -37,6 +37,14 @@ def sound_choices(reply: Reply, n: int) -> list[Choice]:
     return list(found.values())[:n]
 
 
+def cut_prefix(choices: Sequence[Choice], prefix: str, reply: Reply) -> None:
+    """Take away the prefix that a server repeats before its continuation. Raises Lost where it does not."""
+    for choice in choices:
+        if choice.message is None or not (choice.message.content or "").startswith(prefix):
+            raise Lost(Loss.MALFORMED, "it did not go on from the prefix", usage=known_usage(reply.usage))
+        choice.message.content = (choice.message.content or "").removeprefix(prefix)
+
+
 def _flaw(choice: Choice, usage: TokenUsage | None) -> Loss | None:
     """What is wrong with a choice: one that only looks like an answer is never taken for a sample."""
     if choice.finish_reason is None:
@@ -55,24 +63,29 @@ def _flaw(choice: Choice, usage: TokenUsage | None) -> Loss | None:
 def to_completions(choices: Sequence[Choice], reply: Reply, when: Working, key: Secret) -> list[Completion]:
     """Completions 0, 1, …: the prompt is counted with the first, and the tokens are divided among them."""
     whole = known_usage(reply.usage)
+    if whole is not None and len(choices) == 1:
+        text = text_of(choices[0])
+        thought = whole.reasoning or _reasoning(text, whole.completion)
+        usage = whole if thought == whole.reasoning else replace(whole, reasoning=thought)
+        return [_completion(0, choices[0], text, usage, when, key)]
     weights = [_weight(choice) for choice in choices]
     shares = weights if whole is None else split(whole.completion, weights)
     completions = []
     for number, (choice, tokens) in enumerate(zip(choices, shares, strict=True)):
         prompt, cached = (whole.prompt, whole.cached) if whole is not None and number == 0 else (0, 0)
-        reasoning = whole.reasoning if whole is not None and len(choices) == 1 else 0
-        usage = Usage(prompt, cached, tokens, reasoning or _reasoning(choice, tokens))
-        completions.append(_completion(number, choice, usage, when, key, estimated=whole is None))
+        text = text_of(choice)
+        usage = Usage(prompt, cached, tokens, _reasoning(text, tokens))
+        completions.append(_completion(number, choice, text, usage, when, key, estimated=whole is None))
     return completions
 
 
 def _completion(
-    number: int, choice: Choice, usage: Usage, when: Working, key: Secret, *, estimated: bool
+    number: int, choice: Choice, text: str, usage: Usage, when: Working, key: Secret, estimated: bool = False
 ) -> Completion:
     tokens = tuple(Token(t.id, t.logprob) for t in choice.tokens if t.logprob is not None) or None
     return Completion(
         choice=number,
-        text=key.scrub(text_of(choice)),
+        text=key.scrub(text),
         finish=FINISHES.get(choice.finish_reason or "", Finish.STOP),
         usage=usage,
         logprob=None if tokens is None else sum(token.logprob for token in tokens),
@@ -110,9 +123,8 @@ def _weight(choice: Choice) -> int:
     return listed or choice.pieces or -(-len(text_of(choice).encode()) // BYTES_A_TOKEN)
 
 
-def _reasoning(choice: Choice, tokens: int) -> int:
+def _reasoning(text: str, tokens: int) -> int:
     """Tokens of thinking where the server does not count them: its share of the characters."""
-    text = text_of(choice)
     if not text.lstrip().startswith("<think>"):
         return 0
     thought, closed, _ = text.rpartition("</think>")
