@@ -27,7 +27,7 @@ test: $(STAMPS)/dev $(STAMPS)/model ## set up for tests, and run the whole suite
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-fast: $(STAMPS)/dev ## the tests that take no model and no browser
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" -n auto $(ARGS)
 
 check: $(STAMPS)/dev ## ruff, mypy --strict and the layers that imports must keep
 	@$(BIN)/ruff check

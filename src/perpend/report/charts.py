@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import altair as alt
@@ -43,8 +44,9 @@ COST: Final = (
 )
 
 
-def specifications(series: Sequence[Series]) -> dict[str, Spec]:
-    """All of them, by name."""
+@lru_cache
+def specifications(series: tuple[Series, ...]) -> dict[str, Spec]:
+    """All of them, by name. Altair checks each against Vega-Lite's schema, which takes a second: so they are kept."""
     found = {f"accuracy-{axis.field}": accuracy(axis, series) for axis in COMPUTE}
     found |= {f"cost-{axis.field}": cost(axis, series) for axis in COST}
     found |= {"frontier": frontier(series), "gaps": gaps(), "difficulty": difficulty(series)}

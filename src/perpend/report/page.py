@@ -96,7 +96,7 @@ def _charts(results: Results) -> dict[str, Any]:
     ]
     drawn = [f for _, _, found in by_task for f in found] + ([headline] if headline and headline.rows else [])
     payload = {
-        "specs": charts.specifications(list(series.values())) if drawn else {},
+        "specs": charts.specifications(tuple(series.values())) if drawn else {},
         "figures": {f.id: {"alt": f.alt, "height": f.height, "rows": f.rows, "variants": f.variants} for f in drawn},
     }
     return {

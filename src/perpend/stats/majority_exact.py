@@ -48,7 +48,7 @@ def _won_with(votes: int, rivals: Sequence[tuple[int, float]], samples: int) -> 
     """Coefficients, over k, of the draws in which a correct answer wins with exactly `votes`."""
     others = samples - sum(count for count, _ in rivals)
     width = others + votes * len(rivals) + 1
-    nodes, node_weights = np.polynomial.legendre.leggauss((len(rivals) + 1) // 2)
+    nodes, node_weights = _quadrature((len(rivals) + 1) // 2)
     u = (nodes[:, None] + 1) / 2
     open_ = np.zeros((len(u), width))  # no winner named yet
     open_[:, : others + 1] = _binomials(others)
@@ -85,3 +85,9 @@ def _binomials(n: int) -> Floats:
     row = np.concatenate([[1.0], np.cumprod((n - j + 1) / j)])
     row.flags.writeable = False
     return row
+
+
+@lru_cache
+def _quadrature(points: int) -> tuple[Floats, Floats]:
+    """Gauss–Legendre nodes and weights on [−1, 1]."""
+    return np.polynomial.legendre.leggauss(points)
