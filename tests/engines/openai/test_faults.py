@@ -209,6 +209,19 @@ async def test_cancelling_before_it_was_sent_costs_nothing(server: FaultServer, 
     assert len(server.ledger) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_caller_that_goes_away_leaves_its_place(server: FaultServer, start: Start, stream: bool) -> None:
+    engine = await start(max_connections=1, stream=stream)
+    server.configure(seconds=0.2)
+    calling, queued = (asyncio.create_task(only(engine, request(index=i))) for i in range(2))
+    await until(lambda: len(server.ledger) == 1)
+    queued.cancel()
+    calling.cancel()
+    await asyncio.gather(calling, queued, return_exceptions=True)
+    assert (await asyncio.wait_for(only(engine), 1)).finish is Finish.STOP
+    assert len(server.ledger) == 2
+
+
 async def test_many_requests_under_all_faults_are_neither_lost_nor_doubled(server: FaultServer, start: Start) -> None:
     engine = await start(max_connections=32)
     kinds = [*LOST, "429", "429_after", "fewer"]

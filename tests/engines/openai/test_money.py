@@ -27,6 +27,7 @@ from perpend.engines.openai import OpenAIEngine
 from perpend.engines.openai.replicas import Replicas
 from tests.engines.openai.conftest import Start, until
 from tests.engines.openai.fault_server import FaultServer
+from tests.engines.openai.words import Words
 
 TRIALS = 12
 PRICE = Price(input=1e-6, cached=1e-6, output=2e-6)
@@ -34,18 +35,6 @@ FAULTS = (
     "429", "429_after", "500", "drop_before", "drop_body", "malformed", "cut", "empty", "null", "duplicate", "fewer",
     "no_usage", "length", "filter", "no_done",
 )  # fmt: skip
-
-
-class Words:
-    """A task whose answer is the last word."""
-
-    name = "words"
-
-    def extract(self, text: str) -> str | None:
-        return text.split()[-1] if text.split() else None
-
-    def canonical(self, answer: str) -> str:
-        return answer
 
 
 def world(engine: OpenAIEngine) -> tuple[World, MemoryRecorder]:
