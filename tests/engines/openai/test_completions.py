@@ -47,13 +47,33 @@ async def test_long_completions_are_streamed_unless_told_otherwise(server: Fault
     assert [bool(body.get("stream")) for body in server.requests] == [False, True]
 
 
-async def test_sampling_parameters_are_sent_and_defaults_are_not(server: FaultServer, start: Start) -> None:
+async def test_sampling_parameters_are_sent(server: FaultServer, start: Start) -> None:
+    server.configure(server="other")
     prompt = chat(stop=("\n\n",), max_tokens=99, temperature=0.0, top_p=0.9)
-    await only(await start(), request(prompt, extra={"top_k": 5}))
+    await only(await start(), request(prompt, extra={"user": "x"}))
     assert server.requests[0] == {
         "model": "m", "messages": [{"role": "user", "content": "what is one and one"}], "seed": 7, "temperature": 0.0,
-        "top_p": 0.9, "stop": ["\n\n"], "max_tokens": 99, "top_k": 5,
+        "top_p": 0.9, "stop": ["\n\n"], "max_tokens": 99, "user": "x",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("software", "fields"),
+    [
+        ("llamacpp", {"top_p": 1.0, "top_k": 0, "min_p": 0.0}),
+        ("vllm", {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}),
+        ("other", {"top_p": 1.0}),
+    ],
+)
+async def test_a_servers_own_sampling_defaults_are_switched_off(
+    server: FaultServer, start: Start, software: str, fields: dict[str, float]
+) -> None:
+    server.configure(server=software)
+    engine = await start()
+    await only(engine)
+    asked = {name: server.requests[0].get(name) for name in ("top_p", "top_k", "min_p", "repetition_penalty")}
+    assert {name: value for name, value in asked.items() if value is not None} == fields
+    assert ("defaults of its own" in engine.caps.note) is (software == "other")
 
 
 @pytest.mark.parametrize("stream", [False, True])

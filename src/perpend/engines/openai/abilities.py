@@ -12,7 +12,7 @@ import msgspec
 
 from perpend.core import Caps
 
-VERSION = 3
+VERSION = 4
 """Of the probes: when they change, what an older version found is not believed."""
 
 
@@ -40,12 +40,29 @@ class Thinking(StrEnum):
     """Of SGLang."""
 
 
+class Plain(StrEnum):
+    """How a server's own sampling defaults are switched off: left on, they would change what is measured.
+
+    llama-server cuts the distribution by top_k 40, top_p 0.95 and min_p 0.05, vLLM and SGLang by whatever the model's
+    `generation_config.json` says.
+    """
+
+    UNKNOWN = "unknown"
+    """Nobody knows; its defaults, if it has any, hold."""
+    LLAMA = "llamacpp"
+    """`top_k` 0, `min_p` 0."""
+    VLLM = "vllm"
+    """`top_k` -1, `min_p` 0, `repetition_penalty` 1 (vLLM, SGLang)."""
+
+
 class Abilities(msgspec.Struct, frozen=True):
     """What one server can do for one model.
 
     Attributes:
         chat, raw: it has `/chat/completions`, `/completions`.
         limit_field: the name of the most tokens of a completion.
+        top_p: it takes a top_p of 1.
+        plain: how its own sampling defaults are switched off.
         n: it gives several choices a request.
         seeds: equal seeds gave equal texts, and different ones different texts.
         replays: they did so side by side, too.
@@ -63,6 +80,8 @@ class Abilities(msgspec.Struct, frozen=True):
     chat: bool = True
     raw: bool = True
     limit_field: str = "max_tokens"
+    top_p: bool = True
+    plain: Plain = Plain.UNKNOWN
     n: bool = False
     seeds: bool = False
     replays: bool = False
@@ -85,6 +104,8 @@ class Abilities(msgspec.Struct, frozen=True):
             chat=self.chat and other.chat,
             raw=self.raw and other.raw,
             limit_field=self.limit_field,
+            top_p=self.top_p and other.top_p,
+            plain=self.plain if self.plain is other.plain else Plain.UNKNOWN,
             n=self.n and other.n,
             seeds=self.seeds and other.seeds,
             replays=self.replays and other.replays,
@@ -127,7 +148,8 @@ class Abilities(msgspec.Struct, frozen=True):
         has = ", ".join(name for name, yes in does.items() if yes) or "nothing"
         lacks = ", ".join(name for name, yes in does.items() if not yes) or "nothing"
         usage = "" if self.usage else "; it tells no usage, so tokens are estimated and charged at their reservation"
-        return f"probed: it has {has}, and lacks {lacks}{usage}"
+        own = "; sampling defaults of its own, if it has any, hold" if self.plain is Plain.UNKNOWN else ""
+        return f"probed: it has {has}, and lacks {lacks}{usage}{own}"
 
 
 def cache_folder() -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from perpend.core import EngineError, Message, Prompt, Request
-from perpend.engines.openai.abilities import Abilities, Continuation, Thinking
+from perpend.engines.openai.abilities import Abilities, Continuation, Plain, Thinking
 
 CHAT, RAW = "chat/completions", "completions"
 
@@ -29,7 +29,10 @@ class Body(msgspec.Struct, omit_defaults=True):
     prompt: str | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    top_p: float = 1.0
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
     n: int = 1
     seed: int | None = None
     stop: tuple[str, ...] = ()
@@ -75,13 +78,14 @@ def compose(request: Request, model: str, abilities: Abilities, streamed: bool) 
     body = Body(
         model=model,
         temperature=prompt.temperature,
-        top_p=prompt.top_p,
+        top_p=prompt.top_p if abilities.top_p or prompt.top_p < 1 else None,
         n=request.n,
         seed=request.seed if abilities.seeds else None,
         stop=prompt.stop,
         stream=streamed,
         stream_options=StreamOptions() if streamed and abilities.stream else None,
     )
+    switch_off_defaults(body, abilities.plain)
     setattr(body, abilities.limit_field if prompt.text is None else "max_tokens", prompt.max_tokens)
     if prompt.text is not None:
         body.prompt = prompt.text + request.prefix
@@ -92,6 +96,14 @@ def compose(request: Request, model: str, abilities: Abilities, streamed: bool) 
         setattr(body, abilities.thinking.value, request.thinking_tokens)
     path = RAW if prompt.text is not None else CHAT
     return Call(path, encode(body, request.extra), streamed, request, repeated)
+
+
+def switch_off_defaults(body: Body, plain: Plain) -> None:
+    """Sample from the model's own distribution: temperature and top_p alone shape it, on every engine alike."""
+    if plain is not Plain.UNKNOWN:
+        body.top_k, body.min_p = (0 if plain is Plain.LLAMA else -1), 0.0
+    if plain is Plain.VLLM:
+        body.repetition_penalty = 1.0
 
 
 def _chat(body: Body, request: Request, abilities: Abilities) -> None:

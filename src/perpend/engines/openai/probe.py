@@ -9,9 +9,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from perpend.core import EngineError, Message
-from perpend.engines.openai.abilities import Abilities, AbilityCache, Continuation, Thinking
+from perpend.engines.openai.abilities import Abilities, AbilityCache, Continuation, Plain, Thinking
 from perpend.engines.openai.asking import Asker
-from perpend.engines.openai.body import CHAT, RAW, Body, StreamOptions
+from perpend.engines.openai.body import CHAT, RAW, Body, StreamOptions, switch_off_defaults
 from perpend.engines.openai.replies import text_of
 from perpend.engines.openai.wire import Choice, Reply, ServedModel, known_usage
 
@@ -27,6 +27,8 @@ BEGUN = (
 SEEDS = (1, 1, 2, 3, 4)
 BUDGETS = {"vllm": Thinking.VLLM, "llamacpp": Thinking.LLAMA, "sglang": Thinking.SGLANG}
 """The field that bounds thinking, by what a server says of itself."""
+DEFAULTS = {"vllm": Plain.VLLM, "llamacpp": Plain.LLAMA, "sglang": Plain.VLLM}
+DIALECTS = (("max_tokens", True), ("max_completion_tokens", True), ("max_completion_tokens", False))
 
 
 async def probe(asker: Asker, model: str | None) -> tuple[str, Abilities]:
@@ -65,6 +67,7 @@ class Probe:
     asker: Asker
     served: ServedModel
     limit_field: str = "max_tokens"
+    top_p: bool = True
 
     async def abilities(self) -> Abilities:
         """What the server can do. Raises EngineError where it can do nothing."""
@@ -77,6 +80,7 @@ class Probe:
                 "Correct the model's name, or the address.",
             )
         kinds = ([CHAT] if chat else []) + ([RAW] if raw else [])
+        plain = await self._plain(kinds[0])
         seeds, replays = await self._seeds(kinds[0])
         n, stream, logprobs, raw_logprobs = await asyncio.gather(
             self._choices(kinds[0]),
@@ -94,6 +98,8 @@ class Probe:
             chat=CHAT in kinds,
             raw=RAW in kinds,
             limit_field=self.limit_field,
+            top_p=self.top_p,
+            plain=plain,
             n=n,
             seeds=seeds,
             replays=replays,
@@ -110,13 +116,19 @@ class Probe:
         )
 
     async def _chat(self) -> Reply | None:
-        """A first answer. Newer hosted models want the limit by another name."""
-        for self.limit_field in ("max_tokens", "max_completion_tokens"):
+        """A first answer. Newer hosted models want the limit by another name, and no top_p."""
+        for self.limit_field, self.top_p in DIALECTS:
             reply = await self.asker.ask(CHAT, self._hello(CHAT, 2))
             if reply is not None:
                 return reply
-        self.limit_field = "max_tokens"
+        self.limit_field, self.top_p = DIALECTS[0]
         return None
+
+    async def _plain(self, path: str) -> Plain:
+        """How this kind of server's sampling defaults are switched off, if it takes that."""
+        way, body = DEFAULTS.get(self.served.owned_by or "", Plain.UNKNOWN), self._hello(path, 1)
+        switch_off_defaults(body, way)
+        return way if await self.asker.ask(path, body) is not None else Plain.UNKNOWN
 
     async def _seeds(self, path: str) -> tuple[bool, bool]:
         """Whether equal seeds give equal texts and others other texts; and whether they do so side by side.
@@ -216,7 +228,7 @@ class Probe:
         return body
 
     def _body(self, **fields: Any) -> Body:
-        return Body(model=self.served.id, temperature=1.0, **fields)
+        return Body(model=self.served.id, temperature=1.0, top_p=1.0 if self.top_p else None, **fields)
 
 
 def _choice(reply: Reply | None) -> Choice | None:

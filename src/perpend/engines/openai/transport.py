@@ -27,7 +27,7 @@ class Timeouts:
     """Seconds until a wait is given up.
 
     Attributes:
-        connect: for a connection.
+        connect: for a connection, name and handshake included.
         first_token: for the first event of a stream; queueing at the server counts.
         gap: between events.
         whole: for a reply that is not streamed, or all of a stream.
@@ -51,7 +51,7 @@ class Transport:
         self._timeouts = timeouts
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect),
+            timeout=aiohttp.ClientTimeout(connect=timeouts.connect, sock_connect=timeouts.connect),
             headers={"Content-Type": "application/json", "User-Agent": "perpend", **key.headers()},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
