@@ -10,6 +10,7 @@ import pytest
 
 from perpend.core import Cause, StoreError
 from perpend.store import Store, schema
+from perpend.store.rows import SAMPLE_COLUMNS, pool_to_row, sample_to_row
 from tests.store.samples import COST, SOURCE, key, sample
 
 
@@ -197,3 +198,25 @@ def test_rows_survive_kill_9(tmp_path: Path) -> None:
     assert [each.index for each in reader.samples()] == [0, 1]
     assert reader.setting("1") is None
     reader.close()
+
+
+def test_a_store_of_schema_1_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = ", ".join(f'"{name}"' for name in SAMPLE_COLUMNS[:-2])
+    with monkeypatch.context() as first:
+        first.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "traces.db") as database:
+        database.execute("INSERT INTO runs VALUES (1, 0.0, 'x', '{}', '{}', '[]')")
+        database.execute("INSERT INTO run_ends VALUES (1, 5.0, 'complete')")
+        database.execute("INSERT INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))", _pool())
+        row = tuple(v.decode() if isinstance(v, bytes) else v for v in sample_to_row(sample(tokens=None), 1)[:-2])
+        database.execute(f"INSERT INTO samples ({columns}) VALUES ({', '.join('?' * len(row))})", row)
+    database.close()
+    store = Store(tmp_path)
+    assert store.stored_sample(key()) == sample(tokens=None, queued_seconds=0.0, retries=0)
+    assert [(run.seconds, run.stop_reason, run.calls) for run in store.runs()] == [(5.0, "complete", {})]
+    store.close()
+
+
+def _pool() -> tuple[object, ...]:
+    return pool_to_row(key().pool, SOURCE)

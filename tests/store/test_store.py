@@ -36,6 +36,7 @@ def test_rows_are_only_ever_added(store: Store, tmp_path: Path) -> None:
     store.keep_setting("seed", "0")
     store.keep_problems([Problem("p1", "arithmetic")])
     store.complete_block("arithmetic", "p1", "plan", "complete")
+    store.keep_forecast("{}")
     store.end_run("complete")
     before = everything(tmp_path)
     store.begin_run("again", {}, {}, [])
@@ -168,3 +169,24 @@ def test_parquet_of_an_empty_store_has_the_columns(store: Store, tmp_path: Path)
 def test_parquet_says_so_where_it_cannot_be_written(store: Store, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         export_samples(store, tmp_path / "no such folder" / "samples.parquet")
+
+
+def test_the_newest_forecast_is_the_forecast(store: Store) -> None:
+    assert store.forecast() is None
+    store.keep_forecast('{"calls": 1}')
+    store.keep_forecast('{"calls": 2}')
+    kept = store.forecast()
+    assert kept is not None
+    assert kept[1] == '{"calls": 2}'
+
+
+def test_waiting_is_kept_apart_from_working(store: Store) -> None:
+    for index, retries in enumerate((0, 2)):
+        kept = sample(index, queued_seconds=1.5, retries=retries)
+        store.settle(store.reserve(key(index), SOURCE, MORE), kept, Cause.GENERATOR, MORE)
+    assert store.waiting() == {"small": (2, 1.0, 3.0, 2)}
+
+
+def test_what_became_of_a_runs_calls_is_kept(store: Store) -> None:
+    store.end_run("complete", {"small": {"sent": 5, "429": 1}})
+    assert store.runs()[-1].calls == {"small": {"sent": 5, "429": 1}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
@@ -44,6 +45,7 @@ class Flight:
         self._scope = scope
         self._generation: Generation | None = None
         self._heard_tokens = 0
+        self._wanted = 0.0
         self._flying: asyncio.Task[Sample | StopReason] | None = None
 
     def launch(self, landed: Callable[[Flight], None]) -> None:
@@ -99,7 +101,7 @@ class Flight:
 
     async def _buy(self) -> Sample | StopReason:
         """Ask until the engine answers, or says that it will not; each attempt has a reservation of its own."""
-        attempt = 0
+        attempt, self._wanted = 0, time.time()
         while True:
             try:
                 return await self._attempt(attempt)
@@ -119,7 +121,7 @@ class Flight:
         ticket = self._world.recorder.reserve(self.key, self.source, estimate)
         try:
             completion = await self._complete(attempt)
-            sample = self._to_sample(completion)
+            sample = self._to_sample(completion, attempt)
             if not completion.estimated:
                 charge = self.charge(sample.usage, sample.device_seconds)
                 cause = Cause.DISCARDED if sample.finish is Finish.CANCELLED else self.cause
@@ -181,7 +183,7 @@ class Flight:
             self._world.listener.sample(sample, bought)
         return sample
 
-    def _to_sample(self, completion: Completion) -> Sample:
+    def _to_sample(self, completion: Completion, retries: int) -> Sample:
         source = self.source
         whole = source.prefix + completion.text
         answer = self._task.extract(after_thinking(whole)) if completion.finish is Finish.STOP else None
@@ -202,6 +204,8 @@ class Flight:
             ended=completion.ended,
             device_seconds=completion.device_seconds,
             error=completion.error,
+            queued_seconds=max(0.0, time.time() - self._wanted - (completion.ended - completion.started)),
+            retries=retries,
         )
 
     def charge(self, usage: Usage, device_seconds: float | None) -> Charge:

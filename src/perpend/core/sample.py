@@ -116,6 +116,9 @@ class Sample:
         started, ended: Unix seconds.
         device_seconds: its share of the engine's time.
         error: what went wrong, where finish is FAILED.
+        queued_seconds: from when it was wanted to when it was there, without its working time: waiting for room in
+            the budget, for a turn at the engine, and for calls that brought nothing.
+        retries: calls for it that were lost, and made again.
     """
 
     problem: str
@@ -135,8 +138,10 @@ class Sample:
     ended: float = 0.0
     device_seconds: float | None = None
     error: str | None = None
+    queued_seconds: float = 0.0
+    retries: int = 0
 
     @property
     def seconds(self) -> float:
-        """Working time: from admission to the last token."""
+        """Working time: from admission to the last token; queueing and retries are left out."""
         return self.ended - self.started

@@ -3,6 +3,16 @@
 from perpend.store.lock import FolderLock
 from perpend.store.parquet import export_samples
 from perpend.store.rows import printable
-from perpend.store.store import Bought, Ledger, RunRecord, Store, StoredPool
+from perpend.store.store import Bought, Ledger, RunRecord, Store, StoredPool, Waiting
 
-__all__ = ["Bought", "FolderLock", "Ledger", "RunRecord", "Store", "StoredPool", "export_samples", "printable"]
+__all__ = [
+    "Bought",
+    "FolderLock",
+    "Ledger",
+    "RunRecord",
+    "Store",
+    "StoredPool",
+    "Waiting",
+    "export_samples",
+    "printable",
+]

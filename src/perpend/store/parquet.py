@@ -32,6 +32,8 @@ SCHEMA = pa.schema(
         ("started", pa.float64()),
         ("ended", pa.float64()),
         ("device_seconds", pa.float64()),
+        ("queued_seconds", pa.float64()),
+        ("retries", pa.int32()),
         ("error", pa.string()),
         ("pool", pa.string()),
     ]
@@ -76,6 +78,8 @@ def _row(sample: Sample, source: DrawnFrom) -> dict[str, object]:
         "started": sample.started,
         "ended": sample.ended,
         "device_seconds": sample.device_seconds,
+        "queued_seconds": sample.queued_seconds,
+        "retries": sample.retries,
         "error": sample.error,
         "pool": sample.pool,
     }

@@ -82,6 +82,8 @@ def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
         sample.ended,
         sample.device_seconds,
         text(sample.error),
+        sample.queued_seconds,
+        sample.retries,
     )
 
 
@@ -104,6 +106,8 @@ SAMPLE_COLUMNS = (
     "ended",
     "device_seconds",
     "error",
+    "queued_seconds",
+    "retries",
 )
 """Of the table `samples`, as `sample_to_row` fills them."""
 
@@ -127,6 +131,8 @@ def sample_from_row(row: sqlite3.Row) -> Sample:
         ended=row["ended"],
         device_seconds=row["device_seconds"],
         error=row["error"],
+        queued_seconds=row["queued_seconds"],
+        retries=row["retries"],
     )
 
 

@@ -51,6 +51,12 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (task, problem, plan)
     ) STRICT;
     """,
+    """
+    ALTER TABLE samples ADD COLUMN queued_seconds REAL NOT NULL DEFAULT 0;
+    ALTER TABLE samples ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run_ends ADD COLUMN calls TEXT NOT NULL DEFAULT '{}';
+    CREATE TABLE forecasts (id INTEGER PRIMARY KEY, at REAL NOT NULL, forecast TEXT NOT NULL) STRICT;
+    """,
 )
 
 

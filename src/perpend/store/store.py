@@ -37,7 +37,7 @@ class RunRecord:
     """One start of a study.
 
     `seconds` is up to its end, or to the last that was heard of it where it was killed; `engines` are JSON
-    descriptions.
+    descriptions; `calls` counts, by engine name, what happened to its calls, where it did not get killed.
     """
 
     started: float
@@ -47,6 +47,7 @@ class RunRecord:
     hardware: dict[str, str]
     engines: list[str]
     stop_reason: str | None
+    calls: dict[str, dict[str, int]]
 
 
 class Bought(NamedTuple):
@@ -63,6 +64,15 @@ class Bought(NamedTuple):
     charge: Charge
     at: float
     seconds: float
+
+
+class Waiting(NamedTuple):
+    """Samples, the seconds that engines worked on them and that they waited, and the calls that were made again."""
+
+    samples: int
+    working_seconds: float
+    queued_seconds: float
+    retries: int
 
 
 Ledger = dict[str, Charges]
@@ -146,15 +156,16 @@ class Store:
         assert cursor.lastrowid is not None
         self._run = cursor.lastrowid
 
-    def end_run(self, stop_reason: str) -> None:
-        """Close the run."""
+    def end_run(self, stop_reason: str, calls: Mapping[str, Mapping[str, int]] | None = None) -> None:
+        """Close the run; `calls` says, by engine name, how many calls went which way."""
+        said = json.dumps({name: dict(counts) for name, counts in (calls or {}).items()})
         with self._db.transaction() as db:
-            db.execute("INSERT INTO run_ends VALUES (?, ?, ?)", (self._run, time.time(), stop_reason))
+            db.execute("INSERT INTO run_ends VALUES (?, ?, ?, ?)", (self._run, time.time(), stop_reason, said))
 
     def runs(self) -> list[RunRecord]:
         """All starts, oldest first."""
         found = self._db.query(
-            """SELECT runs.*, stop_reason, COALESCE(ended, (
+            """SELECT runs.*, stop_reason, calls, COALESCE(ended, (
                    SELECT MAX(at) FROM (SELECT run, at FROM reservations UNION ALL SELECT run, at FROM settlements)
                    WHERE run = runs.id
                ), started) - started AS seconds
@@ -169,6 +180,7 @@ class Store:
                 json.loads(row["hardware"]),
                 json.loads(row["engines"]),
                 row["stop_reason"],
+                json.loads(row["calls"] or "{}"),
             )
             for row in found
         ]
@@ -222,6 +234,24 @@ class Store:
         """Write a setting once."""
         with self._db.transaction() as db:
             db.execute("INSERT INTO settings VALUES (?, ?)", (name, value))
+
+    def forecast(self) -> tuple[float, str] | None:
+        """When the newest forecast was made (Unix seconds), and the forecast as JSON."""
+        found = self._db.query("SELECT at, forecast FROM forecasts ORDER BY id DESC LIMIT 1")
+        return (found[0]["at"], found[0]["forecast"]) if found else None
+
+    def keep_forecast(self, forecast: str) -> None:
+        """Add a forecast, which is from now on the newest."""
+        with self._db.transaction() as db:
+            db.execute("INSERT INTO forecasts (at, forecast) VALUES (?, ?)", (time.time(), forecast))
+
+    def waiting(self) -> dict[str, Waiting]:
+        """What went into samples besides their working time, by engine."""
+        found = self._db.query(
+            "SELECT engine, COUNT(*), SUM(ended - started), SUM(queued_seconds), SUM(retries) "
+            "FROM samples JOIN pools USING (pool) GROUP BY engine"
+        )
+        return {engine: Waiting(*counted) for engine, *counted in found}
 
     def problems(self, task: str) -> dict[str, Problem]:
         """The task's problems that were kept, by id."""
