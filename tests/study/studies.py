@@ -8,6 +8,7 @@ from typing import Any
 
 from perpend.core import Delta, Request, Sample
 from perpend.study import EngineSpec, StudySpec, TaskSpec
+from perpend.study.meter import Meter
 from perpend.study.results import Curve, Results
 
 STRATEGIES = ("greedy", "majority", "weighted_vote(verifier=simulated)", "best_of_n(verifier=simulated)", "coverage")
@@ -44,6 +45,8 @@ class Watch:
 
     def block(self, done: int, total: int) -> None:
         self.blocks = (done, total)
+
+    def metered(self, meter: Meter) -> None: ...
 
 
 def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -67,11 +67,8 @@ async def test_seconds_are_summed_over_restarts(tmp_path: Path, monkeypatch: pyt
     assert (watch.bought, again.tasks) == ([], results.tasks)
 
 
-async def test_dollars_are_never_overshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from perpend.core import Price
-
-    monkeypatch.setattr("perpend.study.study.price_of", lambda info, hourly: Price(input=1e-6, output=2e-6))
-    results = await run_study(spec(budget="usd=0.008"), tmp_path)
+async def test_dollars_are_never_overshot(tmp_path: Path) -> None:
+    results = await run_study(spec(budget="usd=0.008", price="1,0,2"), tmp_path)
     (line,) = (line for line in results.bought if line.cause == "generator")
     assert line.usd == pytest.approx(line.prompt_tokens * 1e-6 + line.completion_tokens * 2e-6)
     assert sum(line.usd or 0 for line in results.bought) <= 0.008

@@ -21,7 +21,7 @@ def run_job(spec: StudySpec, folder: Path, *, yes: bool, as_json: bool) -> None:
     from perpend.study import run_study
 
     ensure_model([engine.use for engine in spec.engine], yes=yes)
-    with progress() as listener:
+    with progress(as_json=as_json) as listener:
         results = asyncio.run(run_study(spec, folder, listener, command=command_line()))
         listener.phase("writing the report")
         write(folder, results)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from perpend.core import Delta, Request, Sample
+    from perpend.study.meter import Meter
 
 WINDOW_SECONDS = 15.0
 """The speed shown is that of the last so many seconds."""
@@ -29,6 +30,7 @@ class Tally:
     problems_done: int = 0
     problems_total: int = 0
     tokens: int = 0
+    meter: Meter | None = None
     began: float = field(init=False)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
     _streams: bool = False
@@ -46,6 +48,10 @@ class Tally:
         """What the study draws in all, and how much of it is in the store."""
         self.samples_planned, self.samples_stored, self.problems_total = samples, stored, problems
         self.changed(self)
+
+    def metered(self, meter: Meter) -> None:
+        """Where money and retries are read."""
+        self.meter = meter
 
     def block(self, done: int, total: int) -> None:
         """Problems are complete."""
@@ -71,6 +77,23 @@ class Tally:
     def samples_done(self) -> int:
         """Stored before and drawn now."""
         return min(self.samples_stored + self.samples_now, self.samples_planned)
+
+    @property
+    def usd(self) -> float | None:
+        """Spent so far, earlier runs included; None where a price is unknown."""
+        return None if self.meter is None else self.meter.usd
+
+    @property
+    def projected_usd(self) -> float | None:
+        """What the whole study comes to, if the rest costs what the samples so far did."""
+        if self.usd is None or not self.samples_done:
+            return None
+        return self.usd / self.samples_done * self.samples_planned
+
+    @property
+    def retries(self) -> int:
+        """Calls of this run that were made again."""
+        return 0 if self.meter is None else self.meter.retries
 
     @property
     def elapsed(self) -> float:

@@ -12,9 +12,10 @@ from perpend.study.choose import budgets, compare, recommend, settings
 from perpend.study.evaluate import Analysis, Evaluated, curve, evaluate, halves
 from perpend.study.findings import find
 from perpend.study.headlines import headlines
+from perpend.study.outlook import planned_and_actual
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, load_pools
-from perpend.study.record import bought, engines_of, how_it_was_run, shape_of
+from perpend.study.record import bought, engines_of, how_it_was_run, shape_of, waiting
 from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult
 
 
@@ -30,6 +31,8 @@ def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
         headlines=headlines(analyses),
         engines=list(engines.values()),
         bought=bought(store),
+        waiting=waiting(store),
+        plan=planned_and_actual(store, [analysis.result for analysis in analyses], bought(store), how.seconds),
         how=how,
     )
     return results.model_copy(update={"findings": find(results, analyses)})

@@ -13,6 +13,7 @@ from perpend.core import Budget, Draw, Listener, Run, Sample, Scope, StopReason,
 from perpend.store import Store
 from perpend.study.admission import Admission, ProblemHistory
 from perpend.study.complete import complete_problems
+from perpend.study.meter import Meter
 from perpend.study.plan import Block, Plan, PlannedTask
 
 
@@ -29,6 +30,10 @@ class StudyListener(Listener, Protocol):
 
     def block(self, done: int, total: int) -> None:
         """A problem is complete."""
+        ...
+
+    def metered(self, meter: Meter) -> None:
+        """Where to read what is being spent, from now on."""
         ...
 
 
@@ -152,6 +157,8 @@ class Drawing:
     def _announce(self, waiting: Sequence[Block]) -> None:
         planned = sum(self.plan.block_size(task) * len(task.problems) for task in self.plan.tasks)
         left = sum(self.plan.block_size(block.task) for block in waiting)
+        world = next(iter(self.worlds.values()))
+        self.listener.metered(Meter(self.scope, world.engines, world.engines.keys() <= world.prices.keys()))
         self.listener.planned(planned, planned - left, self._total)
         self.listener.block(self._done, self._total)
 

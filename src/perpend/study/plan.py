@@ -109,6 +109,10 @@ class Plan:
         """Samples a problem of a draw."""
         return self.spec.samples if draw.n is None else min(draw.n, self.spec.samples)
 
+    def first(self, problems: int) -> Plan:
+        """The same plan for the first so many problems of each task."""
+        return replace(self, tasks=[replace(task, problems=task.problems[:problems]) for task in self.tasks])
+
     def block_size(self, task: PlannedTask) -> int:
         """Samples of one problem over all draws and engines."""
         return sum(self.size(draw) for draws in self.draws(task).values() for draw in draws)

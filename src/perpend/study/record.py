@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
-from perpend.core import Engine, ModelShape, Price, StoreError
-from perpend.economics import local_price
+from perpend.core import Engine, ModelShape, StoreError, Usage
+from perpend.economics import Quote
 from perpend.store import Store
 from perpend.study.plan import Plan
-from perpend.study.results import EngineInfo, HowItWasRun, LedgerLine, ShapeInfo
+from perpend.study.pricing import quote_of, rates_of
+from perpend.study.results import EngineInfo, HowItWasRun, LedgerLine, ProbeCost, ShapeInfo, WaitingLine
 
 INTERRUPTED = "interrupted"
 """The stop reason of a run that did not get to say one."""
 
 
-def engine_info(engine: Engine, use: str, hourly: float | None) -> EngineInfo:
-    """An engine as it is now; it must have been started."""
+def engine_info(engine: Engine, use: str, hourly: float | None, known: Quote | None = None) -> EngineInfo:
+    """An engine as it is now; it must have been started. `known` is its price by the token."""
     shape = engine.shape
+    quote = quote_of(known, local=engine.caps.local, simulated=engine.caps.simulated, hourly=hourly)
     return EngineInfo(
         name=engine.name,
         spec=use,
@@ -27,8 +30,25 @@ def engine_info(engine: Engine, use: str, hourly: float | None) -> EngineInfo:
         exact_replay=engine.caps.exact_replay,
         note=engine.caps.note,
         shape=None if shape is None else ShapeInfo(**vars(shape)),
-        price=local_price(hourly)[1] if _rented(engine.caps.local, engine.caps.simulated) else None,
+        price=None if quote is None else quote.source,
+        rates=rates_of(quote),
+        probe=_probe_cost(engine, quote),
     )
+
+
+def _probe_cost(engine: Engine, quote: Quote | None) -> ProbeCost | None:
+    """What an endpoint's server billed for being probed, None where it was not."""
+    usage: Usage = getattr(engine, "probe_usage", Usage())
+    if usage == Usage():
+        return None
+    usd = None if quote is None else quote.price.usd(usage)
+    return ProbeCost(prompt_tokens=usage.prompt, completion_tokens=usage.completion, usd=usd)
+
+
+def probes(store: Store) -> list[tuple[str, ProbeCost]]:
+    """What probing has cost over all runs, by engine name."""
+    recorded = [EngineInfo.model_validate_json(text) for run in store.runs() for text in run.engines]
+    return [(info.name, info.probe) for info in recorded if info.probe is not None]
 
 
 def recorded_engines(store: Store) -> dict[str, EngineInfo]:
@@ -44,15 +64,6 @@ def engines_of(plan: Plan, store: Store) -> dict[str, EngineInfo]:
         if name not in recorded:
             raise StoreError(f"Engine {name} of this study has not run yet.", "Run `perpend study` on its folder.")
     return {name: recorded[name] for name in plan.engines}
-
-
-def price_of(info: EngineInfo, hourly: float | None) -> Price | None:
-    """Dollars, where they are known: a local engine costs the machine's time, a simulated one nothing real."""
-    return local_price(hourly)[0] if _rented(info.local, info.simulated) else None
-
-
-def _rented(local: bool, simulated: bool) -> bool:
-    return local and not simulated
 
 
 def shape_of(info: EngineInfo) -> ModelShape | None:
@@ -77,6 +88,38 @@ def bought(store: Store) -> list[LedgerLine]:
         for engine, charges in store.ledger().items()
         for cause, charge in charges.items()
         if charge.calls or charge.usage.tokens
+    ] + [
+        LedgerLine(
+            engine=engine,
+            cause="probe",
+            calls=0,
+            prompt_tokens=cost.prompt_tokens,
+            cached_tokens=0,
+            completion_tokens=cost.completion_tokens,
+            usd=cost.usd,
+            flops=None,
+            device_seconds=None,
+        )
+        for engine, cost in probes(store)
+    ]
+
+
+def waiting(store: Store) -> list[WaitingLine]:
+    """Queueing and retries, by engine, where there were any."""
+    refused: dict[str, Counter[str]] = {}
+    for run in store.runs():
+        for name, counts in run.calls.items():
+            refused.setdefault(name, Counter()).update(counts)
+    return [
+        WaitingLine(
+            engine=name,
+            samples=each.samples,
+            working_seconds=each.working_seconds,
+            queued_seconds=each.queued_seconds,
+            retries=each.retries,
+            refused=refused.get(name, Counter()),
+        )
+        for name, each in store.waiting().items()
     ]
 
 
@@ -89,7 +132,7 @@ def how_it_was_run(plan: Plan, store: Store) -> HowItWasRun:
         seed=plan.spec.seed,
         samples=plan.spec.samples,
         temperature=_temperature(plan),
-        started=_iso(runs[0].started),
+        started=iso(runs[0].started),
         seconds=sum(run.seconds for run in runs),
         restarts=len(runs) - 1,
         stop_reason=last.stop_reason or INTERRUPTED,
@@ -107,5 +150,6 @@ def _temperature(plan: Plan) -> str:
     return ", ".join(f"{name} {value}" for name, value in said.items())
 
 
-def _iso(seconds: float) -> str:
+def iso(seconds: float) -> str:
+    """Unix seconds as UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

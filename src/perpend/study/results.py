@@ -213,6 +213,23 @@ class ShapeInfo(Model):
     width: int
 
 
+class Rates(Model):
+    """A price, in dollars."""
+
+    input: float = Field(description="a million prompt tokens that were not cached")
+    cached: float = Field(description="a million cached prompt tokens")
+    output: float = Field(description="a million completion tokens")
+    hour: float = Field(default=0.0, description="an hour of the engine's time")
+
+
+class ProbeCost(Model):
+    """What it took to find out what an endpoint can do, once a run at most."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+
+
 class EngineInfo(Model):
     """An engine as it was when the study ran."""
 
@@ -226,6 +243,8 @@ class EngineInfo(Model):
     note: str
     shape: ShapeInfo | None
     price: str | None = Field(description="the price, and where it comes from; null: not priced")
+    rates: Rates | None = None
+    probe: ProbeCost | None = Field(default=None, description="of this run; in the ledger under cause probe")
 
 
 class LedgerLine(Model):
@@ -240,6 +259,57 @@ class LedgerLine(Model):
     usd: float | None
     flops: float | None
     device_seconds: float | None
+
+
+class WaitingLine(Model):
+    """What went into one engine's samples besides their working time, over all runs."""
+
+    engine: str
+    samples: int
+    working_seconds: float = Field(description="over all samples, side by side or not")
+    queued_seconds: float = Field(description="waiting for room in the budget, for a turn, and for lost calls")
+    retries: int = Field(description="calls that were lost and made again")
+    refused: dict[str, int] = Field(description="calls that cost nothing and were made again, by status")
+
+
+class Cost(Model):
+    """What something takes, or took; null is unknown."""
+
+    calls: int
+    tokens: float
+    usd: float | None
+    seconds: float | None
+
+
+class ForecastLine(Model):
+    """What one strategy would cost alone, on all problems of all its tasks."""
+
+    engine: str
+    strategy: str
+    n: int
+    cost: Cost
+
+
+class Forecast(Model):
+    """What a study was expected to cost before it was drawn."""
+
+    basis: str = Field(description="what the figures rest on")
+    prices: dict[str, str | None] = Field(description="by engine: its price and where it comes from; null: unknown")
+    bound: bool = Field(description="figures are upper bounds, not expectations")
+    problems: int
+    samples: int
+    strategies: list[ForecastLine] = Field(description="each alone")
+    whole: Cost = Field(description="all that the study buys; strategies share it")
+    left: Cost = Field(description="of that, what was not stored yet")
+
+
+class PlannedAndActual(Model):
+    """A forecast, and what came of it."""
+
+    made: str
+    forecast: Forecast
+    actual: Cost = Field(description="of the whole study so far; seconds are those of all runs")
+    strategies: list[Cost | None] = Field(description="charged to each strategy of the forecast, in its order")
 
 
 class HowItWasRun(Model):
@@ -267,6 +337,8 @@ class Results(Model):
     headlines: list[Headline]
     engines: list[EngineInfo]
     bought: list[LedgerLine]
+    waiting: list[WaitingLine] = Field(default_factory=list)
+    plan: PlannedAndActual | None = Field(default=None, description="the forecast beside what came of it")
     how: HowItWasRun
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from perpend.core import Budget, ConfigError, parse_call
 
@@ -43,10 +43,11 @@ SETTLED = (*Sampling.model_fields, "limit")
 
 
 class EngineSpec(Part):
-    """One engine: `use` is its string; `name` is what strategies and the report call it."""
+    """One engine: `use` is its string; `name` is what strategies and the report call it; `price` is as of `--price`."""
 
     use: str
     name: str | None = None
+    price: str | None = None
 
 
 class StudySpec(Sampling):
@@ -66,6 +67,7 @@ class StudySpec(Sampling):
         max_connections: samples in flight at once.
         reproducible: ask engines for exact replay.
         hourly: dollars an hour that a local machine is taken to cost; None for the documented assumption.
+        price: dollars per million tokens, "IN,CACHED,OUT" or "NAME=IN,CACHED,OUT", or price files, each.
     """
 
     title: str = "Study"
@@ -81,6 +83,12 @@ class StudySpec(Sampling):
     max_connections: Annotated[int, Field(gt=0)] = 64
     reproducible: bool = True
     hourly: Annotated[float, Field(ge=0)] | None = None
+    price: tuple[str, ...] = ()
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _one_price(cls, said: Any) -> Any:
+        return (said,) if isinstance(said, str) else said
 
     @classmethod
     def load(cls, path: Path) -> StudySpec:
@@ -121,7 +129,11 @@ class StudySpec(Sampling):
             limits = before[name].limit, now[name].limit
             most = None if None in limits else max(filter(None, limits))
             now[name] = now[name].model_copy(update={"limit": most})
-        engines = {engine.name or engine.use: engine for engine in (*older.engine, *self.engine)}
+        engines = {engine.name or engine.use: engine for engine in older.engine}
+        for engine in self.engine:
+            known = engines.get(engine.name or engine.use)
+            price = engine.price or (known.price if known else None)
+            engines[engine.name or engine.use] = engine.model_copy(update={"price": price})
         return self.model_copy(
             update={
                 "title": self.title if "title" in self.model_fields_set else older.title,
@@ -130,6 +142,7 @@ class StudySpec(Sampling):
                 "strategies": tuple(dict.fromkeys((*older.strategies, *self.strategies))),
                 "samples": max(older.samples, self.samples),
                 "style": self.style or older.style,
+                "price": self.price or older.price,
                 **dict.fromkeys(SETTLED),
             }
         )

@@ -23,14 +23,18 @@ from perpend.core import (
     StoreError,
     World,
 )
+from perpend.economics import Quote
 from perpend.store import FolderLock, Store, export_samples
 from perpend.study.admission import histories
 from perpend.study.analyse import analyse
 from perpend.study.compatible import check_compatible
 from perpend.study.draw import Drawing, StudyListener, task_worlds
 from perpend.study.environment import hardware, versions
+from perpend.study.forecast import forecast, keep_forecast
+from perpend.study.meter import Meter, refused_calls
 from perpend.study.plan import Plan
-from perpend.study.record import INTERRUPTED, engine_info, engines_of, price_of
+from perpend.study.pricing import price_of, quotes, refuse_unpriced, refuse_unpriced_endpoints
+from perpend.study.record import INTERRUPTED, engine_info, engines_of, probes
 from perpend.study.resolve import build_engines, make_plan
 from perpend.study.results import EngineInfo, ProblemView, Results
 from perpend.study.scoring import score_missing
@@ -58,6 +62,9 @@ class Quiet:
     def block(self, done: int, total: int) -> None:
         """Nothing."""
 
+    def metered(self, meter: Meter) -> None:
+        """Nothing."""
+
 
 async def run_study(
     spec: StudySpec, folder: Path, listener: StudyListener | None = None, command: str = "perpend study"
@@ -74,12 +81,13 @@ async def run_study(
     """
     watch = listener or Quiet()
     with ExitStack() as stack:
-        stack.enter_context(_locked(folder))
-        whole = spec.extend(StudySpec.load(folder / SPEC)) if (folder / SPEC).exists() else spec
-        plan = make_plan(whole)
+        stack.enter_context(lock_folder(folder))
+        plan = plan_of(spec, folder)
+        known = known_prices(plan)
         store = Store(folder)
         stack.callback(store.close)
-        await _draw(plan, store, watch, command, folder)
+        keep_forecast(forecast(plan, known, store), store)
+        await draw_pool(plan, known, store, watch, command, folder / SPEC)
         watch.phase("evaluating")
         export_samples(store, folder / SAMPLES)
         return _evaluate(plan, store, folder)
@@ -95,7 +103,7 @@ async def reevaluate(folder: Path) -> Results:
         ConfigError: where this perpend would ask the problems otherwise than they were.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(_locked(_studied(folder)))
+        stack.enter_context(lock_folder(_studied(folder)))
         plan = make_plan(StudySpec.load(folder / SPEC))
         store = Store(folder)
         stack.callback(store.close)
@@ -131,8 +139,22 @@ def problem_views(folder: Path) -> Iterator[ProblemView]:
         store.close()
 
 
-async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, folder: Path) -> None:
-    """Start the engines, draw, and close them whatever happens."""
+def plan_of(spec: StudySpec, folder: Path) -> Plan:
+    """The plan of a spec, with what the folder holds already. Raises ConfigError, TaskError."""
+    return make_plan(spec.extend(StudySpec.load(folder / SPEC)) if (folder / SPEC).exists() else spec)
+
+
+def known_prices(plan: Plan) -> dict[str, Quote]:
+    """The prices by the token, by engine name. Raises ConfigError where dollars are capped that cannot be counted."""
+    known = quotes(plan)
+    refuse_unpriced_endpoints(plan, known)
+    return known
+
+
+async def draw_pool(
+    plan: Plan, known: Mapping[str, Quote], store: Store, watch: StudyListener, command: str, keep: Path | None
+) -> None:
+    """Start the engines, draw, and close them whatever happens. The spec is written to `keep`, unless that is None."""
     engines = build_engines(plan)
     async with AsyncExitStack() as stack:
         _close_later(plan, stack)
@@ -141,8 +163,13 @@ async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, fo
         watch.phase("starting " + ", ".join(engines))
         await _start(engines.values())
         check_compatible(plan, {name: engine.fingerprint for name, engine in engines.items()}, store)
-        _write(folder / SPEC, plan.spec.to_toml())
-        infos = _open_run(plan, engines, store, command)
+        infos = [
+            engine_info(each, plan.engines[name], plan.spec.hourly, known.get(name)) for name, each in engines.items()
+        ]
+        refuse_unpriced(plan.spec, [info.name for info in infos if info.rates is None])
+        if keep is not None:
+            _write(keep, plan.spec.to_toml())
+        _open_run(plan, infos, store, command)
         stop_reason = INTERRUPTED
         try:
             watch.phase("drawing")
@@ -154,7 +181,7 @@ async def _draw(plan: Plan, store: Store, watch: StudyListener, command: str, fo
             stop_reason = error.message
             raise
         finally:
-            store.end_run(str(stop_reason))
+            store.end_run(str(stop_reason), {name: refused_calls(engine) for name, engine in engines.items()})
 
 
 def _close_later(plan: Plan, stack: AsyncExitStack) -> None:
@@ -171,16 +198,14 @@ async def _start(engines: Iterable[Engine]) -> None:
             raise outcome
 
 
-def _open_run(plan: Plan, engines: Mapping[str, Engine], store: Store, command: str) -> list[EngineInfo]:
+def _open_run(plan: Plan, infos: Sequence[EngineInfo], store: Store, command: str) -> None:
     """Write down what this run begins with, and close what an earlier one left open."""
     if store.setting("seed") is None:
         store.keep_setting("seed", str(plan.spec.seed))
     for task in plan.tasks:
         store.keep_problems(task.problems)
-    infos = [engine_info(engine, plan.engines[name], plan.spec.hourly) for name, engine in engines.items()]
     store.begin_run(command, versions(), hardware(), [info.model_dump_json() for info in infos])
     store.close_reservations(info.name for info in infos if info.local)
-    return infos
 
 
 def _drawing(
@@ -188,7 +213,8 @@ def _drawing(
 ) -> Drawing:
     """What is left to draw, under what is left of the budget."""
     history = histories(store)
-    spent = sum((each.spent for each in history.values()), Amount())
+    probing = [Amount(cost.usd or 0.0, cost.prompt_tokens + cost.completion_tokens) for _, cost in probes(store)]
+    spent = sum((each.spent for each in history.values()), sum(probing, Amount()))
     elapsed = sum(run.seconds for run in store.runs()[:-1])
     scope = Scope(Budget.parse(plan.spec.budget or ""), spent=spent, elapsed=elapsed)
     world = World(engines, {}, store, plan.spec.seed, _prices(infos, plan), watch)
@@ -213,7 +239,8 @@ def _studied(folder: Path) -> Path:
     return folder
 
 
-def _locked(folder: Path) -> FolderLock:
+def lock_folder(folder: Path) -> FolderLock:
+    """Hold a study's folder, made where it is missing. Raises StoreError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return FolderLock(folder)

@@ -1,0 +1,206 @@
+"""What a study will cost: an upper bound from prompts and max_tokens, or the mean of samples that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from perpend.core import Draw, Price, Sample, Strategy, parse_call, pool_key
+from perpend.economics import Quote, local_price
+from perpend.economics.book import BY_THE_HOUR
+from perpend.store import Store
+from perpend.study.plan import Block, Plan, PlannedTask
+from perpend.study.pricing import price_of
+from perpend.study.record import recorded_engines
+from perpend.study.results import Cost, Forecast, ForecastLine
+
+BOUND = "upper bound: prompts by their bytes, completions at max_tokens, nothing cached"
+PARTLY = "mean of {} stored samples where there are any, else an upper bound"
+EXPECTED = "mean of {} stored samples"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One call of a draw, on average: tokens, and seconds of the engine's time; None is unknown."""
+
+    prompt: float
+    cached: float
+    completion: float
+    device_seconds: float | None
+    price: Price | None
+    pace: float | None
+    """Seconds a call, at the study's concurrency."""
+
+    @property
+    def usd(self) -> float | None:
+        """Dollars, where price and, for one by the hour, time are known."""
+        price = self.price
+        if price is None or (price.device_second and self.device_seconds is None):
+            return None
+        tokens = (self.prompt - self.cached) * price.input + self.cached * price.cached
+        return tokens + self.completion * price.output + (self.device_seconds or 0.0) * price.device_second
+
+    def times(self, calls: int) -> Cost:
+        """So many calls."""
+        return Cost(
+            calls=calls,
+            tokens=calls * (self.prompt - self.cached + self.completion),
+            usd=None if self.usd is None else calls * self.usd,
+            seconds=None if self.pace is None else calls * self.pace,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """One draw of one task on one engine: what a call costs, of how many problems, and how many calls are stored."""
+
+    task: PlannedTask
+    engine: str
+    draw: Draw
+    unit: Unit
+    stored: int
+
+
+def forecast(plan: Plan, known: Mapping[str, Quote], store: Store) -> Forecast:
+    """What the plan will cost. `known` are the engines' prices by the token; what is stored makes it an expectation."""
+    parts = _parts(plan, known, store)
+    stored = sum(part.stored for part in parts)
+    bound = any(part.stored == 0 for part in parts)
+    sizes = [(part, plan.size(part.draw) * len(part.task.problems)) for part in parts]
+    quoted = {name: quote.source for name, quote in known.items()}
+    return Forecast(
+        prices={name: quoted.get(name) or _by_the_hour(plan, name) for name in plan.engines},
+        basis=(BOUND if not stored else PARTLY if bound else EXPECTED).format(stored),
+        bound=bound,
+        problems=sum(len(task.problems) for task in plan.tasks),
+        samples=plan.spec.samples,
+        strategies=_strategies(plan, parts),
+        whole=total(part.unit.times(calls) for part, calls in sizes),
+        left=total(part.unit.times(max(0, calls - part.stored)) for part, calls in sizes),
+    )
+
+
+def keep_forecast(made: Forecast, store: Store) -> None:
+    """Keep a forecast, unless the newest is of the same study: then that was made before it was drawn."""
+    kept = store.forecast()
+    if kept is not None and _subject(Forecast.model_validate_json(kept[1])) == _subject(made):
+        return
+    store.keep_forecast(made.model_dump_json())
+
+
+def _subject(made: Forecast) -> tuple[object, ...]:
+    return made.problems, made.samples, made.whole.calls, {(line.engine, line.strategy) for line in made.strategies}
+
+
+def _by_the_hour(plan: Plan, engine: str) -> str | None:
+    rented = parse_call(plan.engines[engine]).name in BY_THE_HOUR
+    return local_price(plan.spec.hourly)[1] if rented else None
+
+
+def total(costs: Iterable[Cost]) -> Cost:
+    """Their sum; what is unknown of one is unknown of all."""
+    each = list(costs)
+    return Cost(
+        calls=sum(cost.calls for cost in each),
+        tokens=sum(cost.tokens for cost in each),
+        usd=_known([cost.usd for cost in each]),
+        seconds=_known([cost.seconds for cost in each]),
+    )
+
+
+def _strategies(plan: Plan, parts: Iterable[Part]) -> list[ForecastLine]:
+    """Each strategy alone, on each engine, over all its tasks."""
+    costs: dict[tuple[str, str], list[Cost]] = {}
+    sizes: dict[tuple[str, str], int] = {}
+    for part in parts:
+        for name, strategy in part.task.strategies.items():
+            if _draws(strategy, part):
+                calls = min(plan.size(part.draw), strategy.n) * len(part.task.problems)
+                costs.setdefault((part.engine, name), []).append(part.unit.times(calls))
+                sizes[part.engine, name] = min(strategy.n, plan.spec.samples)
+    return [
+        ForecastLine(engine=engine, strategy=name, n=sizes[engine, name], cost=total(each))
+        for (engine, name), each in costs.items()
+    ]
+
+
+def _draws(strategy: Strategy, part: Part) -> bool:
+    return any(
+        draw.engine in (None, part.engine) and (draw.temperature, draw.n) == (part.draw.temperature, part.draw.n)
+        for draw in strategy.draws
+    )
+
+
+def _parts(plan: Plan, known: Mapping[str, Quote], store: Store) -> list[Part]:
+    prices, paces, fingerprints = _prices(plan, known, store), _paces(store), _fingerprints(plan, store)
+    parts = []
+    for task in plan.tasks:
+        samples: dict[str, list[Sample]] = {}
+        for sample in store.samples(task.task.name, tokens=False):
+            samples.setdefault(sample.pool, []).append(sample)
+        for engine, draws in plan.draws(task).items():
+            for draw in draws:
+                pools = _pools(task, draw, engine, fingerprints.get(engine))
+                drawn = [s for pool in pools for s in samples.get(pool, []) if s.index < plan.size(draw)]
+                usage = _mean(drawn) if drawn else _bound(task, draw)
+                parts.append(Part(task, engine, draw, Unit(*usage, prices.get(engine), paces.get(engine)), len(drawn)))
+    return parts
+
+
+def _pools(task: PlannedTask, draw: Draw, engine: str, fingerprint: str | None) -> list[str]:
+    """The keys of a draw's pools; none where the engine has not run here."""
+    if fingerprint is None:
+        return []
+    return [pool_key(Block(task, problem).source(draw, engine, fingerprint)) for problem in task.problems]
+
+
+def _mean(samples: list[Sample]) -> tuple[float, float, float, float | None]:
+    n = len(samples)
+    usages, seconds = [sample.usage for sample in samples], [sample.device_seconds for sample in samples]
+    return (
+        sum(usage.prompt for usage in usages) / n,
+        sum(usage.cached for usage in usages) / n,
+        sum(usage.completion for usage in usages) / n,
+        None if None in seconds else sum(filter(None, seconds)) / n,
+    )
+
+
+def _bound(task: PlannedTask, draw: Draw) -> tuple[float, float, float, float | None]:
+    prompts = [task.prompt(problem, draw) for problem in task.problems]
+    longest = sum(prompt.upper_bound_tokens() for prompt in prompts) / len(prompts)
+    return longest, 0.0, sum(prompt.max_tokens for prompt in prompts) / len(prompts), None
+
+
+def _prices(plan: Plan, known: Mapping[str, Quote], store: Store) -> dict[str, Price]:
+    recorded = recorded_engines(store)
+    prices: dict[str, Price | None] = {}
+    for name, use in plan.engines.items():
+        if name in known:
+            prices[name] = known[name].price
+        elif parse_call(use).name in BY_THE_HOUR:
+            prices[name] = local_price(plan.spec.hourly)[0]
+        elif name in recorded:
+            prices[name] = price_of(recorded[name], plan.spec.hourly)
+    return {name: price for name, price in prices.items() if price is not None}
+
+
+def _paces(store: Store) -> dict[str, float]:
+    """Seconds a call, by engine: from the first reservation of a run to its last settlement, over all its calls."""
+    spans: dict[tuple[str, int], tuple[float, float]] = {}
+    calls: dict[str, int] = {}
+    for each in store.bought():
+        began, ended = spans.get((each.engine, each.run), (each.at, each.at))
+        spans[each.engine, each.run] = min(began, each.at), max(ended, each.at + each.seconds)
+        calls[each.engine] = calls.get(each.engine, 0) + 1
+    lengths: dict[str, float] = {}
+    for (engine, _), (began, ended) in spans.items():
+        lengths[engine] = lengths.get(engine, 0.0) + ended - began
+    return {engine: length / calls[engine] for engine, length in lengths.items()}
+
+
+def _fingerprints(plan: Plan, store: Store) -> dict[str, str]:
+    return {name: info.fingerprint for name, info in recorded_engines(store).items() if name in plan.engines}
+
+
+def _known(parts: list[float | None]) -> float | None:
+    return None if None in parts else sum(filter(None, parts))

@@ -1,0 +1,74 @@
+"""What a study's engines cost: resolved once at the start, and written down with the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from perpend.core import Budget, ConfigError, Price, parse_call
+from perpend.economics import PER_MILLION, PriceBook, Quote, local_price
+from perpend.study.plan import Plan
+from perpend.study.results import EngineInfo, Rates
+from perpend.study.spec import StudySpec
+
+ENDPOINT = "openai"
+SECONDS_AN_HOUR = 3600
+
+
+def quotes(plan: Plan) -> dict[str, Quote]:
+    """The prices by the token that are known before any engine runs, by engine name. Raises ConfigError."""
+    book = PriceBook.of(plan.spec.price)
+    book.check_names(plan.engines)
+    own = {name: wanted.price for name, wanted in zip(plan.engines, plan.spec.engine, strict=True)}
+    found = {name: book.quote(name, use, own[name]) for name, use in plan.engines.items()}
+    return {name: quote for name, quote in found.items() if quote is not None}
+
+
+def quote_of(quote: Quote | None, *, local: bool, simulated: bool, hourly: float | None) -> Quote | None:
+    """The price of an engine that has started: its own, or this machine's time; a simulated one costs nothing real."""
+    if quote is not None or not local or simulated:
+        return quote
+    return Quote(*local_price(hourly))
+
+
+def rates_of(quote: Quote | None) -> Rates | None:
+    """A price as results.json has it."""
+    if quote is None:
+        return None
+    price = quote.price
+    return Rates(
+        input=price.input / PER_MILLION,
+        cached=price.cached / PER_MILLION,
+        output=price.output / PER_MILLION,
+        hour=price.device_second * SECONDS_AN_HOUR,
+    )
+
+
+def price_of(info: EngineInfo, hourly: float | None) -> Price | None:
+    """Dollars as they were written down with the engine, None where they are not known."""
+    if info.rates is not None:
+        rates = info.rates
+        by_token = (rates.input * PER_MILLION, rates.cached * PER_MILLION, rates.output * PER_MILLION)
+        return Price(*by_token, rates.hour / SECONDS_AN_HOUR)
+    return local_price(hourly)[0] if info.local and not info.simulated else None
+
+
+def refuse_unpriced_endpoints(plan: Plan, known: Mapping[str, Quote]) -> None:
+    """Raise ConfigError where dollars are capped that cannot be counted; before a call is made."""
+    endpoints = [name for name, use in plan.engines.items() if parse_call(use).name == ENDPOINT]
+    refuse_unpriced(plan.spec, [name for name in endpoints if name not in known])
+
+
+def refuse_unpriced(spec: StudySpec, unpriced: Iterable[str]) -> None:
+    """Raise ConfigError where dollars are capped and an engine has no price."""
+    refuse_unpriced_caps([spec.budget, spec.per_problem], unpriced)
+
+
+def refuse_unpriced_caps(caps: Iterable[Budget | str | None], unpriced: Iterable[str]) -> None:
+    """Raise ConfigError where one of the budgets caps dollars and an engine has no price."""
+    budgets = [Budget.parse(cap) if isinstance(cap, str) else cap or Budget() for cap in caps]
+    without = next(iter(unpriced), None)
+    if without is not None and any(budget.usd is not None for budget in budgets):
+        raise ConfigError(
+            f"Dollars are capped, and no price of engine {without} is known.",
+            "Give one with --price IN,CACHED,OUT (dollars per million tokens), or cap tokens instead.",
+        )
