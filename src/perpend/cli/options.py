@@ -33,10 +33,18 @@ def names_of(kind: str) -> Callable[[str], list[str]]:
     return complete
 
 
-Json = Annotated[bool, flag("--json", help="Print one JSON value on stdout, and nothing else there.", panel=OUTPUT)]
+Json = Annotated[
+    bool,
+    flag(
+        "--json",
+        help="Print one JSON value on stdout, and nothing else there; progress on stderr as JSON lines.",
+        panel=OUTPUT,
+    ),
+]
 Debug = Annotated[bool, flag("--debug", help="Show the traceback of an error.", panel=OUTPUT)]
 Yes = Annotated[
-    bool, flag("--yes", "-y", help="Answer every question with yes (fetch the embedded model).", panel=OUTPUT)
+    bool,
+    flag("--yes", "-y", help="Answer every question with yes (fetch the model, spend without a cap).", panel=OUTPUT),
 ]
 Seed = Annotated[int | None, flag("--seed", help="Of every sample. [default: 0]", panel=SAMPLING)]
 Temperature = Annotated[
@@ -51,4 +59,16 @@ MaxTokens = Annotated[
     flag("--max-tokens", min=1, help="The most tokens of a completion. [default: what suits the task]", panel=SAMPLING),
 ]
 System = Annotated[str | None, flag("--system", help="A system message, for chat prompts.", panel=SAMPLING)]
+Prices = Annotated[
+    list[str] | None,
+    flag(
+        "--price",
+        help="Dollars per million tokens: IN,CACHED,OUT, for one engine NAME=IN,CACHED,OUT, or a price file (.toml, "
+        ".json). Repeats. [default: known for hosted models]",
+        panel=LIMITS,
+    ),
+]
+Hourly = Annotated[
+    float | None, flag("--hourly", min=0.0, help="Dollars an hour that a local machine costs.", panel=LIMITS)
+]
 Folder = Annotated[Path, typer.Argument(help="A study's folder.", show_default=False)]

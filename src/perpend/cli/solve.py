@@ -11,8 +11,10 @@ from perpend.cli.options import (
     LIMITS,
     OUTPUT,
     Debug,
+    Hourly,
     Json,
     MaxTokens,
+    Prices,
     Seed,
     System,
     Temperature,
@@ -51,8 +53,10 @@ def solve(
         str | None, flag("--style", help="chat or few-shot. [default: what suits the task]", panel=HOW)
     ] = None,
     budget: Annotated[
-        str | None, flag("--budget", help="Of this question: tokens=…,seconds=…,samples=…", panel=LIMITS)
+        str | None, flag("--budget", help="Of this question: usd=…,tokens=…,seconds=…,samples=…", panel=LIMITS)
     ] = None,
+    hourly: Hourly = None,
+    price: Prices = None,
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
@@ -69,7 +73,19 @@ def solve(
     asked = sys.stdin.read().strip() if question == "-" else question
     _check(strategy, engine, task)
     sampling = _sampling(Sampling, temperature=temperature, top_p=top_p, max_tokens=max_tokens, system=system)
-    result = _answer(asked, strategy, engine, task, style, budget, sampling, seed or 0, yes=yes)
+    result = _answer(
+        asked,
+        yes=yes,
+        strategy=strategy,
+        engine=engine,
+        task=task,
+        style=style,
+        budget=budget,
+        sampling=sampling,
+        seed=seed or 0,
+        hourly=hourly,
+        price=price or (),
+    )
     if as_json:
         emit(as_values(asked, strategy, result, trace=trace))
     else:
@@ -99,18 +115,8 @@ def _sampling(kind: type[Sampling], **values: Any) -> Sampling:
         raise ConfigError(f"Setting {first['loc'][0]}: {first['msg']}.", "See `perpend solve --help`.") from None
 
 
-def _answer(
-    question: str,
-    strategy: str,
-    engine: str,
-    task: str,
-    style: str | None,
-    budget: str | None,
-    sampling: Sampling,
-    seed: int,
-    *,
-    yes: bool,
-) -> Result:
+def _answer(question: str, *, yes: bool, engine: str, **how: Any) -> Result:
+    """As `perpend.study.solve.solve`, with the votes shown as they come in."""
     import asyncio
 
     from perpend.cli.model import ensure_model
@@ -119,19 +125,7 @@ def _answer(
 
     ensure_model([engine], yes=yes)
     with live_votes() as votes:
-        return asyncio.run(
-            solve(
-                question,
-                strategy=strategy,
-                engine=engine,
-                task=task,
-                style=style,
-                budget=budget,
-                sampling=sampling,
-                seed=seed,
-                listener=votes,
-            )
-        )
+        return asyncio.run(solve(question, engine=engine, listener=votes, **how))
 
 
 def as_values(question: str, strategy: str, result: Result, *, trace: bool) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from perpend.cli.options import (
     OUTPUT,
     SAMPLING,
     Debug,
+    Hourly,
     Json,
     MaxTokens,
+    Prices,
     Seed,
     System,
     Temperature,
@@ -92,9 +94,19 @@ def study(
     max_connections: Annotated[
         int | None, flag("--max-connections", min=1, help="Samples in flight at once. [default: 64]", panel=LIMITS)
     ] = None,
-    hourly: Annotated[
-        float | None,
-        flag("--hourly", min=0.0, help="Dollars an hour that a local machine costs.", panel=LIMITS),
+    hourly: Hourly = None,
+    price: Prices = None,
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="Only say what it would cost, each strategy alone and all together.", panel=LIMITS)
+    ] = False,
+    probe: Annotated[
+        int | None,
+        flag(
+            "--probe",
+            min=1,
+            help="A dry run that first draws so many problems a task, and goes by those. They are kept.",
+            panel=LIMITS,
+        ),
     ] = None,
     title: Annotated[str | None, flag("--title", help="Heads the report.", panel=OUTPUT)] = None,
     folder: Annotated[
@@ -116,7 +128,7 @@ def study(
 
     An environment variable that holds several tasks or engines separates them by spaces.
     """
-    from perpend.cli.job import run_job
+    from perpend.cli.job import dry_run_job, run_job
     from perpend.cli.request import wanted
 
     flags = {
@@ -124,6 +136,10 @@ def study(
         "style": style, "limit": limit, "samples": samples,
         "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "system": system, "seed": seed,
         "reproducible": reproducible, "budget": budget, "per_problem": per_problem,
-        "max_connections": max_connections, "hourly": hourly, "title": title,
+        "max_connections": max_connections, "hourly": hourly, "price": price, "title": title,
     }  # fmt: skip
-    run_job(*wanted(spec, flags, folder), yes=yes, as_json=as_json)
+    asked = wanted(spec, flags, folder)
+    if dry_run or probe:
+        dry_run_job(*asked, probe=probe or 0, yes=yes, as_json=as_json)
+    else:
+        run_job(*asked, yes=yes, as_json=as_json)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from perpend.report import assets, charts, figures, formats, samples, techniques
 from perpend.report.series import all_series
-from perpend.study.results import ProblemView, Recommendation, Results
+from perpend.study.results import Cost, PlannedAndActual, ProblemView, Recommendation, Results
 
 SCRIPTS = ("static/charts.js", "static/browser.js")
 MANY_TASKS = 4
@@ -51,6 +51,7 @@ def render(results: Results, problems: Iterable[ProblemView]) -> str:
         policy=" ".join(assets.csp_hash(script) for script in scripts),
         many_tasks=len(results.tasks) > MANY_TASKS,
         cards=techniques.cards(results),
+        planned_alone=planned_alone,
         raw=base64.b64encode(results.model_dump_json().encode()).decode(),
         **_charts(results),
         **_samples(problems),
@@ -78,6 +79,15 @@ def changes(advice: Iterable[Recommendation]) -> list[Recommendation]:
     """Advice by rising budget, without the rows that say the same as the one before."""
     runs = groupby(advice, key=lambda row: (row.engine, row.strategy, row.n))
     return [next(rows) for _, rows in runs]
+
+
+def planned_alone(plan: PlannedAndActual) -> list[tuple[str, int, Cost, Cost | None]]:
+    """Each strategy of a forecast: its name, N, what was planned, and what it was charged."""
+    many = len(plan.forecast.prices) > 1
+    return [
+        (f"{line.engine}: {line.strategy}" if many else line.strategy, line.n, line.cost, actual)
+        for line, actual in zip(plan.forecast.strategies, plan.strategies, strict=True)
+    ]
 
 
 def slugs(names: Iterable[str]) -> list[str]:

@@ -19,6 +19,15 @@ def headline_lines(results: Results) -> list[str]:
     return [finding.sentence for finding in results.findings if finding.headline][:HEADLINES]
 
 
+def cost_line(results: Results) -> str:
+    """What the study bought in all, and at which prices; where one is unknown, that there are no dollars."""
+    tokens = sum(line.prompt_tokens - line.cached_tokens + line.completion_tokens for line in results.bought)
+    dollars = [line.usd for line in results.bought]
+    prices = "; ".join(f"{e.name}: {e.price or 'no price is known, so no dollars'}" for e in results.engines)
+    spent = "" if None in dollars else f" for {formats.usd(sum(filter(None, dollars)))}"
+    return f"Bought: {formats.number(tokens)} tokens{spent}. {prices}"
+
+
 def summary_table(results: Results) -> Table:
     """Every strategy of every task at its largest N, then the mean of those that every task has.
 

@@ -42,5 +42,4 @@ def refused_calls(engine: Engine) -> Counter[str]:
 def _failed(engine: Engine) -> tuple[Counter[str], Counter[str]]:
     """Refused and lost calls, of an engine that counts them."""
     counts = getattr(engine, "counts", None)
-    nothing: Counter[str] = Counter()
-    return getattr(counts, "refused", nothing), getattr(counts, "lost", nothing)
+    return Counter(getattr(counts, "refused", {})), Counter(getattr(counts, "lost", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from perpend.core import (
@@ -23,10 +24,11 @@ from perpend.core import (
     digest,
     perform,
 )
-from perpend.economics import local_price
+from perpend.economics import PriceBook, Quote
 from perpend.engines import ENGINES
 from perpend.strategies import STRATEGIES
 from perpend.study.plan import with_system
+from perpend.study.pricing import quote_of, refuse_unpriced_caps
 from perpend.study.spec import Sampling
 from perpend.tasks import TASKS
 from perpend.verifiers import resolve_verifier
@@ -45,6 +47,7 @@ async def solve(
     sampling: Sampling | None = None,
     seed: int = 0,
     hourly: float | None = None,
+    price: Sequence[str] = (),
     listener: Listener | None = None,
 ) -> Result:
     """Answer a question.
@@ -59,6 +62,7 @@ async def solve(
         sampling: what overrides the task's sampling parameters.
         seed: of every sample.
         hourly: dollars an hour that a local machine is taken to cost; None for the documented assumption.
+        price: dollars per million tokens, as a study's.
         listener: told of every token and sample.
 
     Raises:
@@ -73,9 +77,11 @@ async def solve(
     refuse_oracles(strategy, [name for name, verifier in verifiers.items() if verifier.oracle])
     caps = Budget.parse(budget) if isinstance(budget, str) else budget
     generator = ENGINES.build(engine, reproducible=False) if isinstance(engine, str) else engine
+    known = PriceBook.of(price).quote(generator.name, engine if isinstance(engine, str) else generator.name)
     try:
         await generator.start()
-        engines, prices = {generator.name: generator}, _prices(generator, hourly)
+        engines, prices = {generator.name: generator}, _prices(generator, known, hourly)
+        refuse_unpriced_caps([caps], [name for name in engines if name not in prices])
         world = World(engines, verifiers, MemoryRecorder(), seed, prices, listener or Silent())
         return await perform(chosen, Run(world, asked, problem, prompt, Scope(caps)))
     finally:
@@ -122,7 +128,7 @@ def prompt_of(task: Task, problem: Problem, style: str, sampling: Sampling) -> P
     return replace(prompt, **wanted)
 
 
-def _prices(engine: Engine, hourly: float | None) -> dict[str, Price]:
-    """A local engine costs the machine's time, a simulated one nothing real."""
-    rented = engine.caps.local and not engine.caps.simulated
-    return {engine.name: local_price(hourly)[0]} if rented else {}
+def _prices(engine: Engine, known: Quote | None, hourly: float | None) -> dict[str, Price]:
+    """Its own price, or the machine's time; nothing where neither is known."""
+    quote = quote_of(known, local=engine.caps.local, simulated=engine.caps.simulated, hourly=hourly)
+    return {} if quote is None else {engine.name: quote.price}
