@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from perpend.cli.progress import PlainLines, Screen
+from perpend.cli.progress import JsonLines, PlainLines, Screen, as_values, line
 from perpend.cli.tally import Tally, clock_text
-from perpend.core import Delta, Finish, Prompt, Request, Sample, Usage
+from perpend.core import Amount, Delta, Finish, Prompt, Request, Sample, Scope, Usage
+from perpend.study.meter import Meter
 
 REQUEST = Request("t", "p", 0, Prompt(text="x"), seed=0)
 
@@ -83,3 +88,47 @@ def test_plain_lines_are_few() -> None:
 
 def test_clock_text() -> None:
     assert [clock_text(s) for s in (None, 7, 195, 3723)] == ["–", "0:07", "3:15", "1:02:03"]
+
+
+@dataclass
+class Calls:
+    """What an engine counts."""
+
+    refused: Counter[str] = field(default_factory=lambda: Counter({"429": 2}))
+    lost: Counter[str] = field(default_factory=lambda: Counter({"cut": 1}))
+
+
+def metered(priced: bool = True) -> Tally:
+    tally = halfway()
+    tally.metered(Meter(Scope(spent=Amount(usd=0.6)), (None, Calls()), priced))
+    return tally
+
+
+def test_spending_is_projected_from_the_samples_so_far() -> None:
+    tally = metered()
+    assert (tally.usd, tally.retries) == (0.6, 3)
+    assert tally.projected_usd == pytest.approx(0.6 / 24 * 40)
+
+
+def test_money_and_retries_are_on_the_screen_and_in_the_lines() -> None:
+    console = Console(file=io.StringIO(), width=160)
+    console.print(Screen(metered()).draw())
+    for said in (console.file.getvalue(), line(metered())):  # type: ignore[attr-defined]
+        assert "$0.6 of about $1" in said
+        assert "3 retries" in said
+
+
+def test_without_a_price_no_dollars_are_shown() -> None:
+    assert "$" not in line(metered(priced=False))
+    assert as_values(metered(priced=False))["usd"] is None
+
+
+def test_json_lines_say_what_the_screen_does() -> None:
+    console = Console(file=io.StringIO(), width=20)
+    lines = JsonLines(console)
+    lines(metered())
+    lines(metered())
+    (said,) = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    value = json.loads(said)
+    assert (value["event"], value["phase"], value["samples"], value["retries"]) == ("progress", "drawing", [24, 40], 3)
+    assert value["usd"] == 0.6

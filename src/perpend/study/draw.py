@@ -158,7 +158,8 @@ class Drawing:
         planned = sum(self.plan.block_size(task) * len(task.problems) for task in self.plan.tasks)
         left = sum(self.plan.block_size(block.task) for block in waiting)
         world = next(iter(self.worlds.values()))
-        self.listener.metered(Meter(self.scope, world.engines, world.engines.keys() <= world.prices.keys()))
+        priced = world.engines.keys() <= world.prices.keys()
+        self.listener.metered(Meter.of(self.scope, world.engines.values(), priced=priced))
         self.listener.planned(planned, planned - left, self._total)
         self.listener.block(self._done, self._total)
 

@@ -1,9 +1,9 @@
-"""What a study is spending, to be read while it draws."""
+"""What a study is spending, to be read while it draws, and afterwards."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perpend.core import Engine, Scope
@@ -15,13 +15,18 @@ class Meter:
 
     Attributes:
         scope: the job's budget, in which everything is booked.
-        engines: by name.
-        priced: whether all of them have a price.
+        counts: of the engines that count their calls.
+        priced: whether every engine has a price.
     """
 
     scope: Scope
-    engines: Mapping[str, Engine]
+    counts: tuple[object, ...]
     priced: bool
+
+    @classmethod
+    def of(cls, scope: Scope, engines: Iterable[Engine], *, priced: bool) -> Meter:
+        """Of engines that have started; it may be read when they are closed."""
+        return cls(scope, tuple(getattr(engine, "counts", None) for engine in engines), priced)
 
     @property
     def usd(self) -> float | None:
@@ -31,15 +36,13 @@ class Meter:
     @property
     def retries(self) -> int:
         """Calls of this run that brought nothing and were made again."""
-        return sum(sum(failed.values()) for engine in self.engines.values() for failed in _failed(engine))
+        return sum((_counter(each, "refused") + _counter(each, "lost")).total() for each in self.counts)
 
 
 def refused_calls(engine: Engine) -> Counter[str]:
     """Calls of this run that cost nothing and were made again, by status; nothing where an engine makes no calls."""
-    return _failed(engine)[0]
+    return _counter(getattr(engine, "counts", None), "refused")
 
 
-def _failed(engine: Engine) -> tuple[Counter[str], Counter[str]]:
-    """Refused and lost calls, of an engine that counts them."""
-    counts = getattr(engine, "counts", None)
-    return Counter(getattr(counts, "refused", {})), Counter(getattr(counts, "lost", {}))
+def _counter(counts: object, name: str) -> Counter[str]:
+    return Counter(getattr(counts, name, {}))
