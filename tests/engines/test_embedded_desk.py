@@ -9,8 +9,9 @@ import pytest
 
 from perpend.core import Completion, Delta, EngineError, Finish
 from perpend.engines.embedded import desk as desk_module
-from perpend.engines.embedded.desk import Desk, Ticket
+from perpend.engines.embedded.desk import Desk
 from perpend.engines.embedded.protocol import Admitted, Cancel, Done, Load, Metrics, Piece, Progress, Ready, Submit
+from perpend.engines.embedded.ticket import Ticket
 
 LOAD = Load("m", 100, 100, 8, 1, True)
 Script = Callable[["FakeWorker", int], None]

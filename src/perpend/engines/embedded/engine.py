@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import os
 import platform
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,8 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from perpend.core import Caps, Completion, Delta, EngineError, Finish, Generation, ModelShape, Prompt, Request, Usage
-from perpend.engines.embedded.desk import Desk, Ticket
+from perpend.engines.embedded.desk import Desk
 from perpend.engines.embedded.protocol import Load, Metrics, Ready, Score, Submit
+from perpend.engines.embedded.ticket import Ticket
 from perpend.engines.embedded.weights import Weights, find_weights, remember, remembered
 
 PROBES = "probes.json"
@@ -50,7 +52,7 @@ class EmbeddedEngine:
         name: str = "embedded",
         reproducible: bool = True,
         max_seqs: int = 256,
-        cache_gb: int = 4,
+        cache_gb: int = 2,
     ) -> None:
         self.name = name
         self._model, self._reproducible = model, reproducible
@@ -235,8 +237,6 @@ def _probe_key(weights: Weights) -> str:
 
 
 def _cpus() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -18,6 +18,9 @@ _STRING, _ARRAY = 8, 9
 _LONGEST = 1 << 26
 """No text or list in a header is longer; a file that says so is damaged."""
 
+FAITHFUL = frozenset({0, 1, 2, 8})
+"""Tensor types that the native reader takes for what they are: F32, F16, Q4_0 and Q8_0. See requantise.py."""
+
 Value = str | int | float | bool
 
 
@@ -37,6 +40,11 @@ class Header:
         """An architecture's number, such as "context_length"."""
         value = self.metadata.get(f"{self.metadata.get('general.architecture')}.{key}")
         return int(value) if isinstance(value, int | float) else None
+
+    @property
+    def faithful(self) -> bool:
+        """Whether the native reader takes all tensors for what they are."""
+        return {kind for _, kind in self.tensors.values()} <= FAITHFUL
 
     @property
     def context(self) -> int | None:

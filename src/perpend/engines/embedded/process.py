@@ -28,6 +28,7 @@ class WorkerProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, stderr: IO[bytes]) -> None:
         self._process, self._stderr = process, stderr
+        self._said: list[str] = []
         self._frames = engine_frames()
 
     @property
@@ -57,7 +58,10 @@ class WorkerProcess:
         except TimeoutError:
             self.kill()
             await self._process.wait()
-        self._stderr.close()
+        if not self._stderr.closed:
+            self._stderr.seek(0)
+            self._said = self._stderr.read().decode(errors="replace").strip().splitlines()
+            self._stderr.close()
 
     def kill(self) -> None:
         """End it now."""
@@ -65,11 +69,10 @@ class WorkerProcess:
             self._process.kill()
 
     def last_words(self) -> str:
-        """The last line that it wrote to stderr, or how it ended."""
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        """The last line that an ended worker wrote to stderr, or how it ended."""
         code = self._process.returncode
-        return lines[-1] if lines else f"it ended with {f'signal {-code}' if code and code < 0 else f'code {code}'}"
+        how = f"it ended with {f'signal {-code}' if code and code < 0 else f'code {code}'}"
+        return self._said[-1] if self._said else how
 
 
 async def start_worker(load: Load) -> tuple[WorkerProcess, Ready]:
@@ -105,7 +108,7 @@ async def _until_ready(worker: WorkerProcess, path: str) -> Ready:
             return message
         if isinstance(message, Unusable):
             raise EngineError(f"The model {path} cannot be loaded: {message.reason}.", remedy_for(message.reason))
-    await asyncio.wait([asyncio.ensure_future(worker._process.wait())], timeout=1.0)
+    await worker.end()
     raise EngineError(
         f"The worker that loads {path} died: {worker.last_words()}.",
         "Check that there is memory for the model, and that `pip install openvino-genai` works on this machine.",

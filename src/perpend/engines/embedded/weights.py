@@ -8,7 +8,7 @@ import json
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ class Weights:
     """A model on disk.
 
     Attributes:
-        path: a GGUF file, or the folder of an OpenVINO model.
-        fingerprint: sha256 of the weights.
+        path: what is loaded: a GGUF file, or the folder of an OpenVINO model.
+        fingerprint: sha256 of the weights as named, and the type that they were rewritten in where they were.
         context: tokens of prompt and completion together.
         shape: what its compute depends on, None where the files do not say.
         label: what a reader calls it.
@@ -177,14 +177,27 @@ def _describe(path: Path) -> Weights:
     if not path.is_file():
         raise EngineError(f"There is no file {path}.", "Check the model's name.")
     header = read_header(path)
-    label = str(header.metadata.get("general.name") or path.stem)
-    return Weights(
+    name = header.metadata.get("general.name") or path.stem
+    weights = Weights(
         path=path,
         fingerprint=fingerprint([path]),
         context=header.context or DEFAULT_CONTEXT,
         shape=header.shape,
-        label=f"{label} ({path.name})",
+        label=f"{name} ({path.name})",
         vocabulary=header.vocabulary,
+    )
+    return weights if header.faithful else _rewritten(weights)
+
+
+def _rewritten(weights: Weights) -> Weights:
+    """As Q8_0, for the native reader. Raises EngineError."""
+    from perpend.engines.embedded.requantise import as_q8_0  # only here: its imports take a while
+
+    return replace(
+        weights,
+        path=as_q8_0(weights.path, weights.fingerprint, cache_dir() / "models"),
+        fingerprint=f"{weights.fingerprint}-q8_0",
+        label=f"{weights.label}, read as Q8_0",
     )
 
 
