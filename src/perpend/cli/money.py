@@ -27,7 +27,7 @@ def ensure_consent(spec: StudySpec, folder: Path, *, yes: bool, probe: int = 0) 
     if yes or spec.budget or not (prices := billed(spec, folder)):
         return
     small = spec.model_copy(update={"limit": probe}) if probe else spec
-    made = asyncio.run(forecast_study(small, folder))
+    made = asyncio.run(forecast_study(small, folder, keep=False))
     if not made.left.calls:
         return
     question = f"{' and '.join(prices)} bills tokens: {estimate(made)}, at {'; '.join(prices.values())}."

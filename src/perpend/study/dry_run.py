@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from perpend.core import parse_call
 from perpend.store import Store
 from perpend.study.draw import StudyListener
 from perpend.study.forecast import forecast
-from perpend.study.plan import Plan
 from perpend.study.pricing import quotes
 from perpend.study.results import Forecast
 from perpend.study.spec import StudySpec
@@ -24,6 +24,7 @@ async def forecast_study(
     listener: StudyListener | None = None,
     *,
     probe: int = 0,
+    keep: bool = True,
     command: str = "perpend study --dry-run",
 ) -> Forecast:
     """What a study would cost; kept in its folder, so that the report can set it beside what came of it.
@@ -34,6 +35,7 @@ async def forecast_study(
         listener: told about the probe's progress.
         probe: problems a task that are drawn first, under the study's budget. They are the study's first ones, so
             that nothing of them is bought again.
+        keep: keep the forecast, where it is of anything that is not drawn yet.
         command: what the user typed, for the record.
 
     Raises:
@@ -48,15 +50,16 @@ async def forecast_study(
         if probe:
             await draw_pool(plan.first(probe), known, store, listener or Quiet(), command, keep=None)
         made = forecast(plan, known, store)
-        store.keep_forecast(made.model_dump_json())
+        if keep and made.left.calls:
+            store.keep_forecast(made.model_dump_json())
         return made
 
 
 def billed(spec: StudySpec, folder: Path) -> dict[str, str]:
     """The engines whose tokens cost someone money, with their prices. Raises ConfigError, TaskError."""
-    plan: Plan = plan_of(spec, folder)
+    plan = plan_of(spec, folder)
     return {
         name: quote.source
         for name, quote in quotes(plan).items()
-        if quote.by_token and not plan.engines[name].startswith(FREE)
+        if quote.by_token and parse_call(plan.engines[name]).name not in FREE
     }
