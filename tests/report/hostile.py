@@ -12,6 +12,8 @@ PAYLOAD = (
     '</script></style></textarea><!--<script>window.hacked=1</script><img src=x onerror="window.hacked=1">'
     "<svg onload='window.hacked=1'>{{7*7}}{% raw %}`${window.hacked=1}`\u2028&lt;'\"[red]"
 )
+NAMED = {"versions", "hardware", "selection_gap", "accuracy", "refused", "prices"}
+"""Tables whose keys are names."""
 KEPT = {"fingerprint", "started", "kind", "finish"}
 """Texts that perpend itself writes, and enums."""
 
@@ -27,7 +29,7 @@ def hostile() -> tuple[Results, list[ProblemView]]:
 def _poison(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
         return {
-            (key + PAYLOAD if name in {"versions", "hardware", "selection_gap", "accuracy"} and _free(value) else key):
+            (key + PAYLOAD if name in NAMED and _free(value) else key):
             _poison(part, key)
             for key, part in value.items()
         }  # fmt: skip

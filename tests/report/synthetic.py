@@ -11,6 +11,7 @@ from scipy.stats import beta
 
 from perpend.study.results import (
     Comparison,
+    Cost,
     CostPerCorrect,
     Curve,
     Difficulty,
@@ -19,11 +20,14 @@ from perpend.study.results import (
     Estimate,
     Finding,
     FindingKind,
+    Forecast,
+    ForecastLine,
     Gaps,
     Headline,
     HeadlinePoint,
     HowItWasRun,
     LedgerLine,
+    PlannedAndActual,
     Point,
     ProblemView,
     Recommendation,
@@ -32,6 +36,7 @@ from perpend.study.results import (
     SampleView,
     ShapeInfo,
     TaskResult,
+    WaitingLine,
 )
 
 PARAMETERS = 135_000_000
@@ -63,6 +68,8 @@ def results(shape: Shape = Shape()) -> Results:
         headlines=_headlines(tasks),
         engines=[_engine(shape, name) for name in shape.engines],
         bought=[_ledger(shape, engine, cause) for engine in shape.engines for cause in ("generator", "verifier")],
+        waiting=[_waiting(engine) for engine in shape.engines],
+        plan=_plan(shape, tasks),
         how=HowItWasRun(
             command="perpend study --task arithmetic --task word_problems --task countdown --samples 16",
             seed=0,
@@ -346,6 +353,25 @@ def _ledger(shape: Shape, engine: str, cause: str) -> LedgerLine:
         completion_tokens=calls * 95, usd=calls * 3e-5 if shape.priced else None,
         flops=2.7e8 * calls * 95 if shape.flops else None, device_seconds=calls * 0.24,
     )  # fmt: skip
+
+
+def _waiting(engine: str) -> WaitingLine:
+    return WaitingLine(
+        engine=engine, samples=2040, working_seconds=4896.0, queued_seconds=81.5, retries=12, refused={"429": 31}
+    )
+
+
+def _plan(shape: Shape, tasks: Sequence[TaskResult]) -> PlannedAndActual:
+    planned = Cost(calls=2040, tokens=1.1e6, usd=0.8 if shape.priced else None, seconds=None)
+    actual = Cost(calls=2040, tokens=0.3e6, usd=0.2 if shape.priced else None, seconds=1843.0)
+    curves = tasks[0].curves
+    lines = [ForecastLine(engine=c.engine, strategy=c.strategy, n=c.points[-1].n, cost=planned) for c in curves]
+    forecast = Forecast(
+        basis="upper bound: made up", bound=True, prices=dict.fromkeys(shape.engines, "$0.20"), strategies=lines,
+        problems=shape.problems * len(tasks), samples=max(shape.sizes), whole=planned, left=planned,
+    )  # fmt: skip
+    charged = [None if c.oracle else actual for c in curves]
+    return PlannedAndActual(made="2026-01-02T03:00:00+00:00", forecast=forecast, actual=actual, strategies=charged)
 
 
 def _problem(task: str, engine: str, number: int, samples: int, text: str) -> ProblemView:

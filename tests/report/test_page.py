@@ -171,3 +171,18 @@ def test_write_is_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Monkey
         write_report(results(Shape(problems=0)), [], path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_plan_stands_beside_what_came_of_it() -> None:
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", render(results(Shape(priced=True)), [])))
+    plan = page.partition("Plan and actual")[2]
+    assert "the whole study, bought 16 2,040 2,040 1.1 M 300,000 $0.8 $0.2 – 30 min 43 s" in plan
+    assert "upper bound: made up" in plan
+    assert "Plan and actual" not in render(results().model_copy(update={"plan": None}), [])
+
+
+def test_queueing_and_retries_are_told_apart_from_work() -> None:
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", render(results(), [])))
+    assert "embedded worked 1 h 21 min on 2,040 samples" in page
+    assert "1 min 22 s for room in the budget" in page
+    assert "12 after they were lost, 31 after 429" in page
