@@ -25,6 +25,7 @@ from typing import Any
 
 from perpend.core import Completion, Delta, Prompt, Request
 from perpend.engines.embedded import EmbeddedEngine, find_weights
+from perpend.engines.embedded.weights import resolve
 
 ROUNDS, POOL_ROUNDS = 3, 2
 DISTURBED = 0.1
@@ -317,7 +318,7 @@ def show(title: str, rates: dict[str, float], unit: str = "tokens/s") -> None:
 
 
 async def compare(folder: Path) -> dict[str, Any]:
-    source = find_weights(None).path
+    source, loaded = resolve(None), find_weights(None).path  # our reader takes a copy in Q8_0
     best, formats = await fastest_format(
         {kind: source if kind == "Q4_1" else requantise(source, kind, folder) for kind in FORMATS}
     )
@@ -326,7 +327,7 @@ async def compare(folder: Path) -> dict[str, Any]:
     await exact.start()
     await free.start()
     llama_path = source if best == "Q4_1" else folder / f"{best}.gguf"
-    async with child("bare", source) as bare, child("llama", llama_path) as llama:
+    async with child("bare", loaded) as bare, child("llama", llama_path) as llama:
         try:
             pids = [os.getpid(), bare.pid, llama.pid]
             referee = Referee(lambda: [*pids, exact.worker_pid or 0, free.worker_pid or 0])

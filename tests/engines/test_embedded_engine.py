@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -49,15 +50,16 @@ async def run(engine: EmbeddedEngine, request: Request) -> Completion:
     streamed, tokens = "", 0
     async for item in engine.generate(request):
         if isinstance(item, Completion):
-            assert streamed == item.text
-            assert tokens == item.usage.completion
+            if item.finish is not Finish.FAILED:
+                assert streamed == item.text
+                assert tokens == item.usage.completion
             return item
         streamed, tokens = streamed + item.text, tokens + item.tokens
     raise AssertionError("no completion")
 
 
 async def test_it_describes_the_model_that_it_loaded(engine: EmbeddedEngine) -> None:
-    assert len(engine.fingerprint) == 64
+    assert re.match("[0-9a-f]{64}", engine.fingerprint)
     assert "openvino-genai" in engine.version
     assert engine.caps.context == 8192
     assert engine.shape is not None
@@ -146,19 +148,19 @@ async def test_max_tokens_cut_a_completion(engine: EmbeddedEngine) -> None:
 
 async def test_a_continuation_at_temperature_zero_is_the_uninterrupted_text(engine: EmbeddedEngine) -> None:
     whole = await run(engine, ask("The capital of France is", temperature=0.0, max_tokens=20))
-    cut = whole.text.index(" is the capital")
-    rest = await run(engine, ask("The capital of France is", temperature=0.0, max_tokens=5, prefix=whole.text[:cut]))
+    cut = whole.text.index(" is")
+    rest = await run(engine, ask("The capital of France is", temperature=0.0, max_tokens=2, prefix=whole.text[:cut]))
     assert whole.text.startswith(whole.text[:cut] + rest.text)
 
 
 async def test_chat_takes_the_models_template_and_goes_on_with_a_prefix(engine: EmbeddedEngine) -> None:
-    asked = (Message("user", "What is the capital of France?"),)
+    asked = (Message("user", "What is 2+2?"),)
     whole = await run(engine, ask(messages=asked, temperature=0.0, max_tokens=100))
     assert whole.finish is Finish.STOP
     assert "<|im" not in whole.text
     cut = whole.text.index(" is")
-    rest = await run(engine, ask(messages=asked, temperature=0.0, max_tokens=2, prefix=whole.text[:cut]))
-    assert rest.text == " is Paris"
+    rest = await run(engine, ask(messages=asked, temperature=0.0, max_tokens=3, prefix=whole.text[:cut]))
+    assert rest.text == " is 4"
 
 
 async def test_loglik_agrees_with_the_log_probabilities_of_generation(engine: EmbeddedEngine) -> None:

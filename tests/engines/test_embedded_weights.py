@@ -105,6 +105,10 @@ def test_a_folder_with_several_gguf_files_is_refused(tiny: Path) -> None:
 def test_an_openvino_folder_is_described_by_its_config(tmp_path: Path) -> None:
     (tmp_path / "openvino_model.xml").write_text("<net/>")
     (tmp_path / "openvino_model.bin").write_bytes(b"weights")
+    with pytest.raises(EngineError, match=r"lacks openvino_tokenizer.xml"):
+        find_weights(str(tmp_path))
+    for part in ("openvino_tokenizer.xml", "openvino_detokenizer.xml"):
+        (tmp_path / part).touch()
     sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
     (tmp_path / "config.json").write_text(json.dumps({**sizes, "vocab_size": 10, "max_position_embeddings": 64}))
     found = find_weights(str(tmp_path))

@@ -209,9 +209,13 @@ def _describe_folder(folder: Path) -> Weights:
         except ValueError as error:
             raise EngineError(f"{folder / 'config.json'} is not JSON: {error}.", "Export the model again.") from None
     files = [folder / IR_FILE, (folder / IR_FILE).with_suffix(".bin")]
-    missing = [file.name for file in files if not file.is_file()]
+    needed = [file.name for file in files] + ["openvino_tokenizer.xml", "openvino_detokenizer.xml"]
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
-        raise EngineError(f"The folder {folder} lacks {missing[0]}.", "Export the model again.")
+        raise EngineError(
+            f"The folder {folder} lacks {missing[0]}.",
+            "Export the model again, tokenizer included: `optimum-cli export openvino`.",
+        )
     context = config.get("max_position_embeddings") or DEFAULT_CONTEXT
     vocabulary = int(config.get("vocab_size") or 0)
     return Weights(folder, fingerprint(files), int(context), _shape(config), folder.name, vocabulary)
