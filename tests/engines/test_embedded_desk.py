@@ -7,10 +7,22 @@ from typing import Any
 
 import pytest
 
-from perpend.core import Completion, Delta, EngineError, Finish
+from perpend.core import Charge, Completion, Delta, EngineError, Finish, Usage
 from perpend.engines.embedded import desk as desk_module
 from perpend.engines.embedded.desk import Desk
-from perpend.engines.embedded.protocol import Admitted, Cancel, Done, Load, Metrics, Piece, Progress, Ready, Submit
+from perpend.engines.embedded.process import UnusableModel
+from perpend.engines.embedded.protocol import (
+    Admitted,
+    Cancel,
+    Done,
+    Load,
+    Metrics,
+    Piece,
+    Probed,
+    Progress,
+    Ready,
+    Submit,
+)
 from perpend.engines.embedded.ticket import Ticket
 
 LOAD = Load("m", 100, 100, 8, 1, True)
@@ -50,16 +62,18 @@ class FakeWorker:
 
 
 class Workers:
-    """The workers that a desk starts, one after the other."""
+    """The workers that a desk starts, one after the other; an error stands for one that does not get to load."""
 
-    def __init__(self, *scripts: Script) -> None:
-        self.scripts, self.started = list(scripts), list[FakeWorker]()
+    def __init__(self, *scripts: Script | EngineError) -> None:
+        self.scripts, self.started, self.tries = list(scripts), list[FakeWorker](), 0
 
     async def start(self, load: Load) -> tuple[FakeWorker, Ready]:
-        if not self.scripts:
-            raise EngineError("No more workers.")
-        self.started.append(FakeWorker(self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]))
-        return self.started[-1], Ready(4, 100, True, 1000, 1000)
+        self.tries += 1
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        if isinstance(script, EngineError):
+            raise script
+        self.started.append(FakeWorker(script))
+        return self.started[-1], Ready(4, 100, True, 1000, 1000, Probed(30, 20, 0.5) if load.rows is None else Probed())
 
 
 def submit(id: int) -> Ticket:
@@ -76,7 +90,7 @@ async def outcome(ticket: Ticket) -> tuple[str, Completion]:
     return text, event
 
 
-async def opened(monkeypatch: pytest.MonkeyPatch, *scripts: Script) -> tuple[Desk, Workers]:
+async def opened(monkeypatch: pytest.MonkeyPatch, *scripts: Script | EngineError) -> tuple[Desk, Workers]:
     workers = Workers(*scripts)
     monkeypatch.setattr(desk_module, "start_worker", workers.start)
     desk = Desk(LOAD)
@@ -181,6 +195,74 @@ async def test_a_worker_that_keeps_dying_ends_the_engine(monkeypatch: pytest.Mon
     desk.take(late)
     assert isinstance(late.events.get_nowait(), EngineError)
     await desk.close()
+
+
+async def test_workers_that_die_while_they_load_are_followed_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    died = EngineError("The worker that loads m died: signal 9.")
+    desk, workers = await opened(monkeypatch, dies_half_way, died, died, answers)
+    ticket = submit(0)
+    desk.take(ticket)
+    assert (await outcome(ticket))[1].text == "abcd"
+    assert (workers.tries, desk.restarts, ticket.deaths) == (4, 3, 1)
+    await desk.close()
+
+
+async def test_workers_that_always_die_while_they_load_end_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, workers = await opened(monkeypatch, dies_half_way, EngineError("The worker died: signal 9."))
+    assert isinstance(error := await lost(desk), EngineError)
+    assert "keeps dying. The worker died: signal 9." in str(error)
+    assert workers.tries == desk_module.FRUITLESS_STARTS + 1
+    await desk.close()
+
+
+async def test_a_model_that_has_become_unusable_ends_the_engine_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, workers = await opened(monkeypatch, dies_half_way, UnusableModel("The model m cannot be loaded: gone."))
+    assert "cannot be loaded: gone" in str(await lost(desk))
+    assert workers.tries == 2
+    await desk.close()
+
+
+async def test_what_goes_wrong_while_listening_ends_whoever_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def script(worker: FakeWorker, id: int) -> None:
+        worker.says.put_nowait(Progress([], [Done(id, "nonsense", "")], Metrics()))
+
+    desk, _ = await opened(monkeypatch, script)
+    waiting = submit(1)
+    waiting.sent = True  # so that it is not the one that is answered with nonsense
+    desk.take(waiting)
+    desk.take(submit(0))
+    error = await asyncio.wait_for(waiting.events.get(), 5)
+    assert isinstance(error, EngineError)
+    assert "ValueError(\"'nonsense' is not a valid Finish\")" in str(error)
+    assert "nonsense" in str(await lost(desk)), "nobody waits for ever who comes later"
+    await desk.close()
+
+
+async def test_overhead_and_the_peak_of_the_cache_are_those_of_all_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spends(worker: FakeWorker, id: int) -> None:
+        worker.says.put_nowait(Progress([], [], Metrics(cache_use=0.5, cache_bytes=80, filler_tokens=7)))
+        used = Metrics(cache_use=0.25, cache_bytes=80, filler_tokens=10, filler_seconds=2.0)
+        worker.says.put_nowait(Progress([], [], used))
+        worker.die()
+
+    desk, _ = await opened(monkeypatch, spends, spends, answers)
+    ticket = submit(0)
+    desk.take(ticket)
+    await outcome(ticket)
+    assert desk.metrics == Metrics()
+    assert desk.overhead == Charge(Usage(prompt=30, completion=20 + 10 + 10), device_seconds=4.5)
+    assert desk.peak_cache_bytes == 40
+    await desk.close()
+
+
+async def lost(desk: Desk) -> Any:
+    """What a request is told that comes to a desk whose worker dies at it, or that is lost already."""
+    ticket = submit(9)
+    desk.take(ticket)
+    async with asyncio.timeout(5):
+        while isinstance(event := await ticket.events.get(), Delta):
+            pass
+    return event
 
 
 async def test_closing_ends_what_waits_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,10 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Usage)))
 
+    def __sub__(self, other: Usage) -> Usage:
+        """What has come on top of an earlier count."""
+        return Usage(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(Usage)))
+
 
 @dataclass(frozen=True)
 class Price:
@@ -82,7 +86,9 @@ class Cause(StrEnum):
     TOOL = "tool"
     """Code that was run."""
     DISCARDED = "discarded"
-    """Tokens generated and thrown away: cancelled samples, fillers."""
+    """Tokens generated and thrown away: cancelled samples."""
+    OVERHEAD = "overhead"
+    """What is no sample's: probing an engine, and the rows that fill its batch up."""
     UNCERTAIN = "uncertain"
     """Calls that failed in a way that may have cost their whole reservation."""
 

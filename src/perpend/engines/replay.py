@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from perpend.core import (
     Caps,
+    Charge,
     Completion,
     ConfigError,
     Delta,
@@ -43,6 +44,11 @@ class ReplayEngine:
         self._clock = VirtualClock()
         if source is not None:
             self._play(source)
+
+    @property
+    def overhead(self) -> Charge:
+        """Nothing."""
+        return Charge()
 
     async def start(self) -> None:
         """Read the folder. Raises StoreError, and ConfigError where it has no such engine."""

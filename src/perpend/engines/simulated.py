@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from perpend.core import (
     Caps,
+    Charge,
     Completion,
     ConfigError,
     Delta,
@@ -67,6 +68,11 @@ class SimulatedEngine:
         self._tokens_per_second = tokens_per_second
         self._failures = failures
         self._pace = pace
+
+    @property
+    def overhead(self) -> Charge:
+        """Nothing."""
+        return Charge()
 
     async def start(self) -> None:
         """Nothing to load."""

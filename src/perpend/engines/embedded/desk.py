@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from perpend.core import Completion, EngineError, Finish, Usage
-from perpend.engines.embedded.process import WorkerProcess, start_worker
+from perpend.core import Charge, Completion, EngineError, Finish, Usage
+from perpend.engines.embedded.process import UnusableModel, WorkerProcess, start_worker
 from perpend.engines.embedded.protocol import (
     Admitted,
     AnyFromWorker,
@@ -25,7 +25,7 @@ from perpend.engines.embedded.protocol import (
 from perpend.engines.embedded.ticket import Ticket, completion_of
 
 FRUITLESS_STARTS = 5
-"""Workers that may die one after the other without finishing anything."""
+"""Workers that may die one after the other without finishing anything, while they load or afterwards."""
 
 
 class Desk:
@@ -42,7 +42,9 @@ class Desk:
         self._watch: asyncio.Task[None] | None = None
         self._lost: EngineError | None = None
         self._fruitless = 0
+        self._earlier = Charge()
         self.metrics = Metrics()
+        self.peak_cache_bytes = 0
         self.restarts = 0
 
     @property
@@ -50,10 +52,18 @@ class Desk:
         """The living worker's process."""
         return self._worker.pid if self._worker else None
 
+    @property
+    def overhead(self) -> Charge:
+        """What fillers and the probe have taken, over the lives of all workers."""
+        fillers = Usage(completion=self.metrics.filler_tokens)
+        return self._earlier + Charge(fillers, device_seconds=self.metrics.filler_seconds)
+
     async def open(self) -> Ready:
         """Start the first worker. Raises EngineError."""
         self._worker, ready = await start_worker(self._load)
         self._load = replace_rows(self._load, ready.rows)
+        probed = ready.probed
+        self._earlier = Charge(Usage(probed.prompt, completion=probed.completion), device_seconds=probed.seconds)
         self._watch = asyncio.create_task(self._serve())
         self._watch.add_done_callback(self._stopped)
         return ready
@@ -116,7 +126,7 @@ class Desk:
         """Nobody listens any more: whoever waits must not wait for ever."""
         error = None if watch.cancelled() else watch.exception()
         if error is not None:
-            self._give_up(EngineError(f"The embedded engine failed: {error}.", "Report this as a bug."))
+            self._give_up(EngineError(f"The embedded engine failed: {error!r}.", "Report this as a bug."))
 
     def _hear(self, message: AnyFromWorker) -> None:
         match message:
@@ -125,6 +135,7 @@ class Desk:
                     ticket.running = True
             case Progress(pieces=pieces, done=done, metrics=metrics):
                 self.metrics = metrics
+                self.peak_cache_bytes = max(self.peak_cache_bytes, round(metrics.cache_use * metrics.cache_bytes))
                 self._pass_on(pieces, done)
             case Scored(id=id, logprob=logprob, error=error):
                 self._score(id, logprob, error)
@@ -155,19 +166,27 @@ class Desk:
         assert self._worker is not None
         worker, self._worker = self._worker, None
         await worker.end()
-        self.metrics = Metrics()
+        self._earlier, self.metrics = self.overhead, Metrics()
         self._count_death()
-        self._fruitless += 1
-        self.restarts += 1
-        if self._fruitless > FRUITLESS_STARTS:
-            self._give_up(EngineError("The embedded engine's worker keeps dying.", "Try a smaller model or cache_gb."))
-            return
         try:
-            self._worker, _ = await start_worker(self._load)
+            self._worker = await self._start_again()
         except EngineError as error:
             self._give_up(error)
-            return
         self._dispatch()
+
+    async def _start_again(self) -> WorkerProcess:
+        """A worker that has loaded the model, after as many tries as are due. Raises EngineError."""
+        why = ""
+        while self._fruitless < FRUITLESS_STARTS:
+            self._fruitless += 1
+            self.restarts += 1
+            try:
+                return (await start_worker(self._load))[0]
+            except UnusableModel:
+                raise
+            except EngineError as error:
+                why = f" {error.message}"
+        raise EngineError(f"The embedded engine's worker keeps dying.{why}", "Try a smaller model or cache_gb.")
 
     def _count_death(self) -> None:
         for ticket in list(self._tickets.values()):

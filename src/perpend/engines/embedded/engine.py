@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
-import os
-import platform
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from perpend.core import Caps, Completion, Delta, EngineError, Finish, Generation, ModelShape, Prompt, Request, Usage
+from perpend.core import (
+    Caps,
+    Charge,
+    Completion,
+    Delta,
+    EngineError,
+    Finish,
+    Generation,
+    ModelShape,
+    Prompt,
+    Request,
+    Usage,
+)
 from perpend.engines.embedded.desk import Desk
+from perpend.engines.embedded.known import PROBES, installed, probe_key
 from perpend.engines.embedded.protocol import Load, Metrics, Ready, Score, Submit
 from perpend.engines.embedded.ticket import Ticket
 from perpend.engines.embedded.weights import Weights, find_weights, remember, remembered
-
-PROBES = "probes.json"
 
 
 class EmbeddedEngine:
@@ -64,8 +70,18 @@ class EmbeddedEngine:
 
     @property
     def metrics(self) -> Metrics:
-        """Rows, cache and overhead, as of the last step."""
+        """Rows, cache and fillers of the living worker, as of its last step."""
         return self._desk.metrics if self._desk else Metrics()
+
+    @property
+    def overhead(self) -> Charge:
+        """What fillers and the probe have taken, over the lives of all workers."""
+        return self._desk.overhead if self._desk else Charge()
+
+    @property
+    def peak_cache_bytes(self) -> int | None:
+        """The most memory that keys and values have taken, prompts kept for reuse included; None before it runs."""
+        return self._desk.peak_cache_bytes if self._desk else None
 
     @property
     def worker_pid(self) -> int | None:
@@ -78,7 +94,7 @@ class EmbeddedEngine:
             if self._desk is not None:
                 return
             weights = await asyncio.to_thread(find_weights, self._model)
-            key = _probe_key(weights)
+            key = probe_key(weights, self._max_seqs)
             desk = Desk(self._load(weights, remembered(PROBES).get(key)))
             ready = await desk.open()
             if self._reproducible and ready.rows is not None:
@@ -180,7 +196,7 @@ class EmbeddedEngine:
 
     def _describe(self, weights: Weights, ready: Ready) -> None:
         self.fingerprint, self.shape, self._chat = weights.fingerprint, weights.shape, ready.chat
-        self.version = f"openvino-genai {_installed('openvino-genai')}, {weights.label}"
+        self.version = f"openvino-genai {installed('openvino-genai')}, {weights.label}"
         exact = bool(ready.rows) if self._reproducible else None
         self.caps = Caps(
             context=ready.context,
@@ -190,6 +206,8 @@ class EmbeddedEngine:
             continuation=True,
             loglik=True,
             local=True,
+            cache_bytes=ready.cache_bytes,
+            cache_tokens=ready.cache_tokens,
             note=_note(exact, ready.rows or 0),
         )
 
@@ -222,26 +240,3 @@ def _submit(id: int, request: Request) -> Submit:
 
 def _turns(prompt: Prompt) -> list[tuple[str, str]]:
     return [(message.role, message.content) for message in prompt.messages or ()]
-
-
-def _probe_key(weights: Weights) -> str:
-    """Whatever the choice of kernels may depend on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-        kept = ("vendor_id", "cpu family", "model", "flags")
-        cpu = [line for line in lines if line.startswith(kept)] + [str(_cpus())]
-    except OSError:
-        cpu = [platform.processor(), platform.machine(), str(_cpus())]
-    parts = [weights.fingerprint, _installed("openvino-genai"), _installed("openvino"), *cpu]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -23,6 +23,10 @@ END_SECONDS = 5.0
 READ_BYTES = 1 << 18
 
 
+class UnusableModel(EngineError):  # noqa: N818 (named for what it is)
+    """No worker will ever load this model; any other failure to start may pass."""
+
+
 class WorkerProcess:
     """A running worker. Made by `start_worker`."""
 
@@ -76,7 +80,7 @@ class WorkerProcess:
 
 
 async def start_worker(load: Load) -> tuple[WorkerProcess, Ready]:
-    """Start a worker and have it load a model. Raises EngineError."""
+    """Start a worker and have it load a model. Raises EngineError, UnusableModel where trying again is no use."""
     stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
     here = str(Path(perpend.__file__).parents[1])
     process = await asyncio.create_subprocess_exec(
@@ -107,7 +111,7 @@ async def _until_ready(worker: WorkerProcess, path: str) -> Ready:
         if isinstance(message, Ready):
             return message
         if isinstance(message, Unusable):
-            raise EngineError(f"The model {path} cannot be loaded: {message.reason}.", remedy_for(message.reason))
+            raise UnusableModel(f"The model {path} cannot be loaded: {message.reason}.", remedy_for(message.reason))
     await worker.end()
     raise EngineError(
         f"The worker that loads {path} died: {worker.last_words()}.",

@@ -70,6 +70,14 @@ class FromWorker(msgspec.Struct, tag=True, frozen=True):
     """Base of what the worker says."""
 
 
+class Probed(msgspec.Struct, array_like=True, frozen=True):
+    """What a probe took: tokens of its prompts, whether they were in the cache or not, of completions, and seconds."""
+
+    prompt: int = 0
+    completion: int = 0
+    seconds: float = 0.0
+
+
 class Ready(FromWorker, frozen=True):
     """The model is loaded.
 
@@ -79,6 +87,7 @@ class Ready(FromWorker, frozen=True):
         chat: the model has a chat template.
         cache_tokens: how many tokens the key-value cache holds.
         cache_bytes: how much memory it may take.
+        probed: what finding the rows out took.
     """
 
     rows: int | None
@@ -86,6 +95,7 @@ class Ready(FromWorker, frozen=True):
     chat: bool
     cache_tokens: int
     cache_bytes: int
+    probed: Probed = Probed()
 
 
 class Unusable(FromWorker, frozen=True):
@@ -124,7 +134,7 @@ class Done(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """How the engine is doing.
+    """How the living worker is doing, and what it has done.
 
     Attributes:
         running: samples in the batch.

@@ -21,6 +21,7 @@ from perpend.engines.embedded.protocol import (
     AnyToWorker,
     Cancel,
     Load,
+    Probed,
     Ready,
     Score,
     Submit,
@@ -75,14 +76,15 @@ class Worker:
         pipeline = Pipeline(load.path, load.context, load.max_seqs, load.cache_gb)
         blocks = pipeline.count_blocks()
         marks = Marks(load.vocabulary)
-        rows = load.rows
+        rows, probed = load.rows, Probed()
         if load.reproducible and rows is None:
-            rows = find_rows(pipeline, marks) if load.vocabulary else 0
+            rows, probed = find_rows(pipeline, marks) if load.vocabulary else (0, probed)
         self._pipe = pipe
         context = pipeline.tokens.longest(load.context)
         self._batch = Batch(pipeline, context, load.max_seqs, blocks, rows or 0, marks if rows else None)
         self._scorer = Scorer(load)
-        pipe.send(Ready(rows, context, pipeline.tokens.has_template, blocks * BLOCK_TOKENS, pipeline.cache_bytes()))
+        cache = blocks * BLOCK_TOKENS, pipeline.cache_bytes()
+        pipe.send(Ready(rows, context, pipeline.tokens.has_template, *cache, probed))
 
     def run(self) -> None:
         """Serve until the engine hangs up."""

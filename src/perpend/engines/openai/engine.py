@@ -11,6 +11,7 @@ from operator import and_
 
 from perpend.core import (
     Caps,
+    Charge,
     Completion,
     ConfigError,
     Delta,
@@ -114,6 +115,11 @@ class OpenAIEngine:
     def counts(self) -> Counts:
         """Calls sent, answered, refused and lost so far, and the seconds that went into waiting."""
         return self._started().counts
+
+    @property
+    def overhead(self) -> Charge:
+        """What probing took; a server does not tell its seconds."""
+        return Charge() if self.probe_usage == Usage() else Charge(self.probe_usage, device_seconds=None)
 
     def generate(self, request: Request) -> Generation:
         """Ask for completions.
