@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from perpend.core import Budget, Engine, Listener, Result, split_top_level
 from perpend.study.solve import DEFAULT_STRATEGY
 from perpend.study.solve import solve as solve_question
-from perpend.study.spec import Sampling, StudySpec
+from perpend.study.spec import SPEC, Sampling, StudySpec
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -162,8 +162,8 @@ async def study_async(
     from perpend.study import problem_views, run_study
 
     given = {"task": task, "engine": engine, "strategies": strategies, **settings}
-    chosen = make_spec(spec, {name: value for name, value in given.items() if value is not None})
     folder = Path(out)
+    chosen = make_spec(spec, {name: value for name, value in given.items() if value is not None}, folder)
     results = await (run_study(chosen, folder, listener) if listener else run_study(chosen, folder))
     done = Study(folder, results)
     write_report(results, problem_views(folder), done.report)
@@ -256,12 +256,15 @@ def quickstart() -> StudySpec:
         return StudySpec.load(path)
 
 
-def make_spec(spec: StudySpec | Path | str | None, given: Mapping[str, Any]) -> StudySpec:
-    """A spec and what overrides it: without a spec and without tasks, the quickstart's. Raises ConfigError."""
+def make_spec(spec: StudySpec | Path | str | None, given: Mapping[str, Any], folder: Path | None = None) -> StudySpec:
+    """A spec and what overrides it. Raises ConfigError.
+
+    Without a spec and without tasks it is the study that the folder holds already, else the quickstart's.
+    """
     if isinstance(spec, Path | str):
         spec = StudySpec.load(Path(spec))
     if spec is None and "task" not in given:
-        spec = quickstart()
+        spec = StudySpec.load(folder / SPEC) if folder and (folder / SPEC).exists() else quickstart()
     base = {} if spec is None else spec.model_dump(exclude_unset=True)
     return StudySpec.of({**base, **{name: SHAPES.get(name, _as_is)(value) for name, value in given.items()}})
 

@@ -8,7 +8,7 @@ from perpend.core import Floats
 from perpend.strategies import STRATEGIES, describe
 from perpend.study.costs import Costs
 from perpend.study.evaluate import Analysis, Evaluated, curve
-from perpend.study.results import EngineInfo, HowItWasRun, Results, TaskResult
+from perpend.study.results import EngineInfo, HowItWasRun, Results, SampleCounts, TaskResult
 
 
 def evaluated(text: str, correct: Floats, tokens: float = 100.0, *, oracle: bool = False) -> Evaluated:
@@ -28,7 +28,17 @@ def analysis(*each: Evaluated, task: str = "sums") -> Analysis:
         grader="exact",
         problems=problems,
         problems_total=problems,
-        counts=[],
+        counts=[
+            SampleCounts(
+                engine="small",
+                samples=17 * problems,
+                answered=1,
+                truncated=0,
+                failed=0,
+                mean_completion_tokens=1,
+                prompt_tokens=1,
+            )
+        ],
         curves=[curve(one) for one in each],
         gaps=[],
         difficulty=[],

@@ -44,7 +44,7 @@ async def test_a_spent_budget_buys_nothing_more_and_a_larger_one_goes_on(tmp_pat
     watch = Watch()
     second = await run_study(spec(budget="tokens=6000"), tmp_path, watch)
     assert (watch.bought, second.tasks) == ([], first.tasks)
-    third = await run_study(spec(), tmp_path, watch)
+    third = await run_study(spec(budget="tokens=1000000"), tmp_path, watch)
     whole = await run_study(spec(), tmp_path / "whole")
     assert third.tasks == whole.tasks
     assert bought_calls(third) == bought_calls(whole) == 12 * 7
@@ -257,3 +257,14 @@ async def test_connections_bound_what_is_in_flight(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(SimulatedEngine, "_choice", choice)
     await run_study(spec(problems=2, samples=30, strategies=("majority",), max_connections=4), tmp_path)
     assert most[0] == 4
+
+
+@pytest.mark.parametrize("strategies", [("greedy", "majority"), ("majority", "greedy")])
+async def test_under_a_cap_of_each_problem_the_order_of_strategies_starves_none(
+    tmp_path: Path, strategies: tuple[str, ...]
+) -> None:
+    results = await run_study(spec(strategies=strategies, samples=16, per_problem="samples=8"), tmp_path)
+    curves = {curve.strategy: curve.points for curve in results.tasks[0].curves}
+    assert curves["greedy"][0].samples == 1
+    assert curves["majority"][-1].samples == 7
+    assert any("the cap of each problem" in finding.sentence for finding in results.findings)

@@ -225,3 +225,22 @@ async def test_results_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         (tmp_path / "results.json").write_text(content)
         with pytest.raises(StoreError, match="is not ours"):
             load_results(tmp_path)
+
+
+async def test_what_is_left_unsaid_stays_as_it_was(tmp_path: Path) -> None:
+    await run_study(spec(budget="tokens=1000000", strategies=("greedy",)), tmp_path)
+    more = StudySpec(task=(TaskSpec(use="simulated(problems=12)"),), samples=8)
+    await run_study(more, tmp_path)
+    now = StudySpec.load(tmp_path / "study.toml")
+    assert [engine.use for engine in now.engine] == ["simulated"], "no default engine is added"
+    assert (now.strategies, now.samples, now.budget) == (("greedy",), 8, "tokens=1000000")
+
+
+async def test_another_model_of_a_kind_needs_a_name(tmp_path: Path) -> None:
+    await run_study(spec(), tmp_path)
+    other = EngineSpec(use="simulated(tokens_per_second=10)")
+    study = StudySpec(task=(TaskSpec(use="simulated(problems=12)"),), engine=(other,))
+    with pytest.raises(ConfigError, match=r"drawn with engine simulated, and is asked for simulated\(tokens"):
+        await run_study(study, tmp_path)
+    named = study.model_copy(update={"engine": (other.model_copy(update={"name": "slow"}),)})
+    assert len((await run_study(named, tmp_path)).engines) == 2

@@ -24,22 +24,30 @@ def said(*analyses: Analysis, kind: FindingKind | None = None) -> list[Finding]:
 
 @pytest.mark.parametrize(
     ("by_n", "words"),
-    [((0.3, 0.5), "raises accuracy: +20.0 points"), ((0.5, 0.3), "lowers accuracy: -20.0 points")],
+    [((0.3, 0.5), "+20.0 points"), ((0.5, 0.3), "-20.0 points")],
 )
 def test_a_vote_is_reported_whatever_its_sign(by_n: tuple[float, float], words: str) -> None:
     headline, task = said(analysis(evaluated("majority", rates(*by_n))), kind=FindingKind.VOTES)
     assert words in headline.sentence
     assert words in task.sentence
-    assert "chance" not in headline.sentence
+    assert "no difference shown" not in headline.sentence
     assert headline.headline
     assert not task.headline
     assert headline.figure.value == pytest.approx(by_n[1] - by_n[0], abs=1e-3)
 
 
+def test_with_several_engines_each_sentence_names_its_own() -> None:
+    one = analysis(evaluated("majority", rates(0.3, 0.5)))
+    two = results(one).engines[0].model_copy(update={"name": "large"})
+    both = results(one).model_copy(update={"engines": [*results(one).engines, two]})
+    votes = [finding.sentence for finding in find(both, [one]) if finding.kind is FindingKind.VOTES]
+    assert [sentence.startswith("small: ") for sentence in votes] == [True, True]
+
+
 def test_what_may_be_chance_says_so() -> None:
     noisy = (RNG.random((20, 2)) < 0.5).astype(float)
     headline, _ = said(analysis(evaluated("majority", noisy)), kind=FindingKind.VOTES)
-    assert "may be chance" in headline.sentence
+    assert "no difference shown" in headline.sentence
 
 
 def test_coverage_is_set_against_the_vote() -> None:
@@ -80,7 +88,7 @@ def test_an_oracle_alone_has_no_price_and_no_advice() -> None:
 
 
 def test_without_a_complete_problem_there_is_nothing_to_say() -> None:
-    (only,) = find(results(analysis()), [analysis()])
+    only, *_ = find(results(analysis()), [analysis()])
     assert "No problem was completed" in only.sentence
 
 
@@ -96,8 +104,9 @@ def test_the_three_headlines_come_first_and_cover_all_tasks() -> None:
     )
     found = said(one, two)
     assert [f.headline for f in found[:4]] == [True, True, True, False]
-    assert "raises accuracy: +20.0 points" in found[0].sentence
-    assert "mean of 2 tasks" in found[0].sentence
+    assert "over 2 tasks" in found[0].sentence
+    assert "is right on 50.0 %, one of them alone on 30.0 %: +20.0 points" in found[0].sentence
+    assert "the greedy answer on 40.0 %: +10.0 points" in found[0].sentence
     assert "sums" in found[2].sentence
     assert "more" in found[2].sentence
 

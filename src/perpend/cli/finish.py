@@ -35,13 +35,15 @@ def show(folder: Path, results: Results, *, as_json: bool) -> None:
 def _draw(report: Path, results: Results) -> None:
     from rich.text import Text
 
-    from perpend.report.terminal import cost_line, headline_lines, summary_table
+    from perpend.report.terminal import cost_line, headline_lines, limit_lines, summary_table
 
     console = out()
     console.print(summary_table(results))
     console.print()
     for line in headline_lines(results):
         console.print(Text(f"• {line}"), soft_wrap=True)
+    for line in limit_lines(results):
+        console.print(Text(f"  {line}", style="dim"), soft_wrap=True)
     console.print()
     console.print(Text(cost_line(results), style="dim"), soft_wrap=True)
     console.print(Text(f"Report: {report.resolve()}"), soft_wrap=True)

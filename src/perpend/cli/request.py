@@ -22,7 +22,7 @@ def wanted(file: Path | None, flags: Mapping[str, Any], folder: Path | None) -> 
 
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     verifiers, checker = given.pop("verifier", []), given.pop("checker", None)
-    spec = make_spec(file, given)
+    spec = make_spec(file, given, folder)
     spec = with_checker(with_verifiers(spec, verifiers), checker)
     check_names(spec)
     return spec, folder or RUNS / _folder_name(file, spec, quick="task" not in given)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perpend.report import formats
-from perpend.study.results import Curve, Headline, HeadlinePoint, Point, Results
+from perpend.study.results import Curve, FindingKind, Headline, HeadlinePoint, Point, Results
 
 HEADLINES = 3
 
@@ -26,6 +26,11 @@ def cost_line(results: Results) -> str:
     prices = "; ".join(f"{e.name}: {e.price or 'no price is known, so no dollars'}" for e in results.engines)
     spent = "" if None in dollars else f" for {formats.usd(sum(filter(None, dollars)))}"
     return f"Bought: {formats.number(tokens)} tokens{spent}. {prices}"
+
+
+def limit_lines(results: Results) -> list[str]:
+    """What the figures cannot say, simulated ones among them."""
+    return [finding.sentence for finding in results.findings if finding.kind is FindingKind.LIMIT]
 
 
 def summary_table(results: Results) -> Table:

@@ -80,7 +80,7 @@ def difficulty(engine: str, task: PlannedTask, pools: TaskPools, seed: int) -> D
 def _bin_label(b: int, bins: int, quantiles: bool) -> str:
     if quantiles:
         return ["easiest", *[str(i + 1) for i in range(1, bins - 1)], "hardest"][b] if bins > 1 else "all"
-    return f"{100 * (bins - b - 1) // bins}–{100 * (bins - b) // bins} % right"
+    return f"{100 * (bins - b - 1) // bins}–{100 * (bins - b) // bins} %"
 
 
 def _on_half(pools: TaskPools, engine: str, strategy: Strategy, n: int, seed: int) -> Callable[[Half], Floats]:

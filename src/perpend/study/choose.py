@@ -95,8 +95,15 @@ def recommend(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> l
 
 
 def compare(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> list[Comparison]:
-    """At each budget, every strategy at its best setting against the best cheaper setting of any other."""
-    return [comparison for budget in at for comparison in _compare_at(among, budget, splits)]
+    """At each budget, every strategy at its best setting against the best cheaper setting of any other.
+
+    A pair of settings that a smaller budget has compared already is not repeated.
+    """
+    found: dict[tuple[str, str, int, str, int], Comparison] = {}
+    for budget in at:
+        for c in _compare_at(among, budget, splits):
+            found.setdefault((c.engine, c.strategy, c.n, c.against, c.against_n), c)
+    return list(found.values())
 
 
 def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[Comparison]:
@@ -107,7 +114,7 @@ def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[
         if own is None:
             continue
         others = [s for s in among if (s.evaluated.engine, s.evaluated.name) != name]
-        cheaper = [s for s in others if s.mean_tokens < own.setting.mean_tokens]
+        cheaper = [s for s in others if s.mean_tokens * SAME_COST < own.setting.mean_tokens]
         rival = choose(cheaper, budget, splits)
         if rival is not None:
             pairs.append((own, rival))
@@ -135,7 +142,7 @@ def _recommendation(budget: float, chosen: Chosen, greedy: Setting | None) -> Re
     return Recommendation(
         budget_tokens=budget,
         engine=chosen.setting.evaluated.engine,
-        strategy=chosen.setting.evaluated.name,
+        strategy=chosen.setting.evaluated.deployed(chosen.setting.n),
         n=chosen.setting.n,
         tokens=chosen.setting.mean_tokens,
         accuracy=estimate(mean_interval(chosen.correct)),

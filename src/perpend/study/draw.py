@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from perpend.core import Budget, Draw, Listener, Run, Sample, Scope, StopReason, World, pool_key
 from perpend.store import Store
@@ -15,6 +15,8 @@ from perpend.study.admission import Admission, ProblemHistory
 from perpend.study.complete import complete_problems
 from perpend.study.meter import Meter
 from perpend.study.plan import Block, Plan, PlannedTask
+
+T = TypeVar("T")
 
 
 class StudyListener(Listener, Protocol):
@@ -106,13 +108,7 @@ class Drawing:
     async def _block(self, block: Block, lacking: int, admission: Admission) -> None:
         began, before = time.monotonic(), self.history.get(block.name, ProblemHistory())
         scope = Scope(self._per_problem, parent=self.scope, spent=before.spent, elapsed=before.seconds)
-        drawn = await asyncio.gather(
-            *(
-                self._draw(block, engine, draw, scope)
-                for engine, draws in self.plan.draws(block.task).items()
-                for draw in draws
-            )
-        )
+        drawn = await self._draw_all(block, scope)
         admission.finished(lacking, scope.spent - before.spent, time.monotonic() - began)
         reason = next((reason for reason in drawn if reason is not StopReason.COMPLETE), StopReason.COMPLETE)
         own_cap = scope.ended and not self.scope.ended  # then it is complete: it counts with what it had
@@ -122,6 +118,14 @@ class Drawing:
         self.store.complete_block(*block.name, self._digests[block.task.task.name], reason.value)
         self._done += 1
         self.listener.block(self._done, self._total)
+
+    async def _draw_all(self, block: Block, scope: Scope) -> list[StopReason]:
+        """All draws side by side; under a cap of each problem in turn, so that no order of strategies starves one."""
+        wanted = [(engine, draw) for engine, draws in self.plan.draws(block.task).items() for draw in draws]
+        if self._per_problem != Budget():
+            small_first = sorted(wanted, key=lambda each: (self.plan.size(each[1]), each[0]))
+            return [await self._draw(block, engine, draw, scope) for engine, draw in small_first]
+        return await _together(self._draw(block, engine, draw, scope) for engine, draw in wanted)
 
     async def _draw(self, block: Block, engine: str, draw: Draw, scope: Scope) -> StopReason:
         """One draw of one problem on one engine, with all scores."""
@@ -139,7 +143,7 @@ class Drawing:
 
     async def _score(self, task: PlannedTask, run: Run, samples: Sequence[Sample]) -> None:
         if samples:
-            await asyncio.gather(*(run.score(samples, name) for name in task.verifiers))
+            await _together(run.score(samples, name) for name in task.verifiers)
 
     def _lacking(self, block: Block) -> int:
         """Samples of a block that are not in the store."""
@@ -162,6 +166,17 @@ class Drawing:
         self.listener.metered(Meter.of(self.scope, world.engines.values(), priced=priced))
         self.listener.planned(planned, planned - left, self._total)
         self.listener.block(self._done, self._total)
+
+
+async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All side by side; where one fails the others are ended before its error is raised."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def task_worlds(plan: Plan, world: World) -> dict[str, World]:

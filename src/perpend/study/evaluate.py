@@ -9,8 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from perpend.core import Bools, Draw, Floats, Ints, ModelShape, Orders, Outcomes, Pool, Pools, Price, Strategy
+from perpend.core import (
+    Bools,
+    Draw,
+    Floats,
+    Ints,
+    ModelShape,
+    Orders,
+    Outcomes,
+    Pool,
+    Pools,
+    Price,
+    Strategy,
+    derive_seed,
+)
 from perpend.stats import Interval, cost_per_correct, mean_interval, permutations
+from perpend.strategies import describe
 from perpend.study.costs import Costs, costs
 from perpend.study.pools import TaskPools
 from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskResult
@@ -37,6 +51,7 @@ class Evaluated:
         monte_carlo: the standard error over orders of the mean accuracy, [N], where it is an estimate.
         oracle: it needs the key, itself or for its verifier.
         settings: how its settings were chosen, where they were.
+        best: the strategy with the settings that are best on all problems, by N − 1, where they were chosen.
     """
 
     name: str
@@ -46,6 +61,11 @@ class Evaluated:
     monte_carlo: Floats | None
     oracle: bool = False
     settings: str | None = None
+    best: Sequence[str] = ()
+
+    def deployed(self, n: int) -> str:
+        """What one would run at N, its settings said."""
+        return self.best[n - 1] if self.best else self.name
 
     @property
     def deployable(self) -> bool:
@@ -93,7 +113,9 @@ def evaluate(
     splits = halves(read.only.problems, seed)
     correct = np.stack([outcomes.correct.mean(axis=0)[:, : strategy.n] for outcomes, _ in found])
     said = f"one of {len(candidates)} settings, chosen on half of the problems and reported on the rest, {SPLITS} times"
-    return Evaluated(name, strategy, engine, replace(priced, correct=_cross_fit(correct, splits)), error, oracle, said)
+    best = [describe(candidates[i]) for i in correct.mean(axis=1).argmax(axis=0)]
+    fitted = replace(priced, correct=_cross_fit(correct, splits))
+    return Evaluated(name, strategy, engine, fitted, error, oracle, said, best)
 
 
 def grid(strategy: Strategy) -> Sequence[Strategy]:
@@ -177,13 +199,13 @@ def mean_at(values: Floats | None, i: int) -> float | None:
 def _outcomes(candidates: Sequence[Strategy], read: Pools, seed: int) -> list[tuple[Outcomes, Floats | None]]:
     """Of each setting, all problems' outcomes averaged over orders, and the standard error of their mean over those."""
     problems = len(next(iter(read.values())).problems)
-    parts: list[list[Outcomes]] = [[] for _ in candidates]
+    parts: list[list[tuple[Outcomes, Floats | None]]] = [[] for _ in candidates]
     for start in range(0, problems, ROWS_AT_ONCE):
         rows = slice(start, min(start + ROWS_AT_ONCE, problems))
         some = Pools({draw: pool.rows(rows) for draw, pool in read.items()})
-        orders = make_orders(some, seed + start)
+        orders = make_orders(some, seed)
         for candidate, of in zip(candidates, parts, strict=True):
-            of.append(candidate.offline(some, orders))
+            of.append(_over_orders(candidate.offline(some, orders)))
     return [_joined(of) for of in parts]
 
 
@@ -192,8 +214,9 @@ def make_orders(pools: Pools, seed: int) -> Orders:
 
     def orders_of(draw: Draw) -> Ints:
         pool: Pool = pools[draw]
-        salt = int.from_bytes(hashlib.sha256(f"{seed}/{pool.engine}".encode()).digest()[:4], "big")
-        orders = permutations(salt, PERMUTATIONS, pool.samples, len(pool.problems)).astype(np.int64)
+        orders = permutations(
+            derive_seed("orders", seed, pool.engine, pool.problems[0]), PERMUTATIONS, pool.samples, len(pool.problems)
+        ).astype(np.int64)
         return orders if pool.mask.all() else _existing_first(orders, pool.mask)
 
     return Orders(orders_of)
@@ -205,10 +228,9 @@ def _existing_first(orders: Ints, mask: Bools) -> Ints:
     return np.take_along_axis(orders, np.argsort(missing, axis=-1, kind="stable"), axis=-1)
 
 
-def _joined(parts: Sequence[Outcomes]) -> tuple[Outcomes, Floats | None]:
-    """Chunks of problems as one, each averaged over its orders first so that little is kept."""
-    errors = [_order_variance(part) for part in parts]
-    means = [_mean_over_orders(part) for part in parts]
+def _joined(parts: Sequence[tuple[Outcomes, Floats | None]]) -> tuple[Outcomes, Floats | None]:
+    """Chunks of problems as one: their means over orders, and the standard error of the mean over all problems."""
+    means = [mean for mean, _ in parts]
     joined = Outcomes(
         correct=np.concatenate([m.correct for m in means], axis=1),
         samples=np.concatenate([m.samples for m in means], axis=1),
@@ -221,13 +243,16 @@ def _joined(parts: Sequence[Outcomes]) -> tuple[Outcomes, Floats | None]:
         },
         latency_seconds=np.concatenate([m.latency_seconds for m in means], axis=1),
     )
-    known = [
-        (variance, part.correct.shape[1]) for variance, part in zip(errors, parts, strict=True) if variance is not None
-    ]
+    known = [(variance, mean.correct.shape[1]) for mean, variance in parts if variance is not None]
     if not known:
         return joined, None
     problems = sum(rows for _, rows in known)
     return joined, np.sqrt(sum(variance * rows**2 for variance, rows in known) / problems**2)
+
+
+def _over_orders(part: Outcomes) -> tuple[Outcomes, Floats | None]:
+    """A chunk's means over orders, and the variance of its mean accuracy: all that is kept of it."""
+    return _mean_over_orders(part), _order_variance(part)
 
 
 def _mean_over_orders(part: Outcomes) -> Outcomes:

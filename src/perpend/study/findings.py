@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,27 +16,43 @@ CHECKER = "best_of_n(verifier=check)"
 
 
 def find(results: Results, analyses: Sequence[Analysis]) -> list[Finding]:
-    """All findings, the three headline lines first."""
-    engine = results.engines[0].name
-    measured = [analysis for analysis in analyses if analysis.evaluated]
+    """All findings, the three headline lines first. With several engines, the headlines are the first one's."""
+    engines = [engine.name for engine in results.engines]
+    measured = [analysis for analysis in analyses if any(count.samples for count in analysis.result.counts)]
     if not measured:
-        return [limit("No problem was completed, so there is nothing to report; raise the budget and start again.")]
-    found = [*_headline(measured, engine)]
+        return [
+            limit("No problem was completed, so there is nothing to report; raise the budget and start again."),
+            *limits(results, analyses),
+        ]
+    found = _named(_headline(measured, engines[0]), engines[0], engines)
     for analysis in measured:
-        found += [*_votes(analysis, engine), *_coverage(analysis, engine), *_checker(analysis, engine)]
-        found += [*_cost(analysis, engine), *_advice(analysis)]
+        for engine in engines:
+            found += _named(_of_task(analysis, engine), engine, engines)
+        found += _advice(analysis)
     return [*found, *limits(results, analyses)]
+
+
+def _of_task(analysis: Analysis, engine: str) -> Iterator[Finding]:
+    for about in (_votes, _coverage, _checker, _cost):
+        yield from about(analysis, engine)
+
+
+def _named(found: Iterable[Finding], engine: str, engines: Sequence[str]) -> list[Finding]:
+    """Each sentence with the engine that it is about, where there are several."""
+    if len(engines) == 1:
+        return list(found)
+    return [finding.model_copy(update={"sentence": f"{engine}: {finding.sentence}"}) for finding in found]
 
 
 # --- over all tasks -------------------------------------------------------------------------------------------------
 
 
 def _headline(analyses: Sequence[Analysis], engine: str) -> Iterator[Finding]:
-    votes = [d for analysis in analyses if (d := _vote_gain(analysis, engine)) is not None]
-    if votes:
-        n = _most(analyses, engine, "majority")
-        whole = _over_tasks([paired_interval(gain) for gain in votes])
-        sentence = f"Voting over {n} samples {_changes(whole)}, against one sample, mean of {_tasks(votes)}."
+    voted = [analysis for analysis in analyses if _vote_gain(analysis, engine) is not None]
+    if voted:
+        gains = [paired_interval(gain) for analysis in voted if (gain := _vote_gain(analysis, engine)) is not None]
+        whole = _over_tasks(gains)
+        sentence = _vote_sentence(voted, engine, f"On average over {_tasks(voted)}")
         yield Finding(kind=FindingKind.VOTES, task=None, sentence=sentence, figure=estimate(whole), headline=True)
     headroom = [d for analysis in analyses if (d := _headroom(analysis, engine)) is not None]
     if headroom:
@@ -73,16 +89,24 @@ def _price_tags(analysis: Analysis, engine: str) -> str:
 
 def _votes(analysis: Analysis, engine: str) -> Iterator[Finding]:
     gain = _vote_gain(analysis, engine)
-    majority = analysis.find(engine, "majority")
-    if gain is None or majority is None:
-        return
-    accuracy = majority.costs.correct
-    change = paired_interval(gain)
-    sentence = (
-        f"On {analysis.name}, a vote over {accuracy.shape[1]} samples is right on {percent(accuracy[:, -1].mean())} "
-        f"and one sample on {percent(accuracy[:, 0].mean())}: voting {_changes(change)}."
-    )
-    yield Finding(kind=FindingKind.VOTES, task=analysis.name, sentence=sentence, figure=estimate(change))
+    if gain is not None:
+        sentence = _vote_sentence([analysis], engine, f"On {analysis.name}")
+        change = paired_interval(gain)
+        yield Finding(kind=FindingKind.VOTES, task=analysis.name, sentence=sentence, figure=estimate(change))
+
+
+def _vote_sentence(analyses: Sequence[Analysis], engine: str, where: str) -> str:
+    """A vote over all samples against one of them, and against the greedy answer where every task has it."""
+    votes = [each.costs.correct for a in analyses if (each := a.find(engine, "majority")) is not None]
+    greedy = [each.costs.correct[:, 0] for a in analyses if (each := a.find(engine, "greedy")) is not None]
+    last, first = [vote[:, -1] for vote in votes], [vote[:, 0] for vote in votes]
+    n = max(vote.shape[1] for vote in votes)
+    sentence = f"{where}, a vote over {n} samples is right on {_mean(last)}, one of them alone on {_mean(first)}: "
+    sentence += _change(_over_tasks([paired_interval(a - b) for a, b in zip(last, first, strict=True)]))
+    if len(greedy) < len(votes):
+        return f"{sentence}."
+    against = _over_tasks([paired_interval(a - b) for a, b in zip(last, greedy, strict=True)])
+    return f"{sentence}; the greedy answer on {_mean(greedy)}: {_change(against)}."
 
 
 def _coverage(analysis: Analysis, engine: str) -> Iterator[Finding]:
@@ -189,10 +213,6 @@ def _cost_at(each: Evaluated, n: int) -> Interval:
     return Interval(None, None, None, len(each.costs.correct)) if known is None else known
 
 
-def _most(analyses: Sequence[Analysis], engine: str, name: str) -> int:
-    return max(int(each.costs.correct.shape[1]) for a in analyses if (each := a.find(engine, name)) is not None)
-
-
 def _over_tasks(intervals: Sequence[Interval]) -> Interval:
     return mover([x.estimate for x in intervals], [x.low for x in intervals], [x.high for x in intervals])
 
@@ -200,11 +220,14 @@ def _over_tasks(intervals: Sequence[Interval]) -> Interval:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def _changes(change: Interval) -> str:
-    """A verb and a size: "raises accuracy: +9.1 points [+2.0, +15.3]", with a word where it may be chance."""
-    verb = "raises" if change.estimate >= 0 else "lowers"
-    doubt = "" if change.low > 0 or change.high < 0 else ", which may be chance"
-    return f"{verb} accuracy: {_points(change)}{doubt}"
+def _change(change: Interval) -> str:
+    """A difference, whatever its sign: "+9.1 points [+2.0, +15.3]", and a word where it may be chance."""
+    shown = change.low > 0 or change.high < 0
+    return f"{_points(change)}{'' if shown else ', no difference shown'}"
+
+
+def _mean(values: Sequence[Floats]) -> str:
+    return percent(float(np.mean([value.mean() for value in values])))
 
 
 def _points(change: Interval) -> str:

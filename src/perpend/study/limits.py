@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from perpend.study.evaluate import Analysis
-from perpend.study.results import Finding, FindingKind, Results, TaskResult
+from perpend.study.results import Curve, Finding, FindingKind, Results, TaskResult
 
 
 def limits(results: Results, analyses: Sequence[Analysis]) -> Iterator[Finding]:
@@ -30,11 +30,23 @@ def _of_task(task: TaskResult) -> Iterator[Finding]:
         done = f"{task.problems} of {task.problems_total} problems are complete"
         yield limit(f"On {task.task}, {done}; the rest were not bought.")
     for counts in task.counts:
+        wanted = task.problems * sum(max(p.n for p in c.points) for c in _drawn(task, counts.engine))
+        if counts.samples < wanted:
+            had = f"{counts.samples:,} of {wanted:,} samples"
+            yield limit(f"On {task.task}, the cap of each problem left {counts.engine} {had}: N is then at most that.")
         if counts.truncated > 0.01:
             share = f"{percent(counts.truncated)} of {counts.engine}'s samples"
             yield limit(f"On {task.task}, {share} were cut at max_tokens and count as wrong.")
         if counts.failed:
             yield limit(f"On {task.task}, {percent(counts.failed)} of {counts.engine}'s requests failed for good.")
+
+
+def _drawn(task: TaskResult, engine: str) -> list[Curve]:
+    """One curve for each pool: the greedy answer's, and the longest of those that share the other samples."""
+    own = [curve for curve in task.curves if curve.engine == engine and curve.points]
+    greedy = [curve for curve in own if curve.family == "greedy"]
+    others = [curve for curve in own if curve.family != "greedy"]
+    return greedy[:1] + sorted(others, key=lambda curve: -len(curve.points))[:1]
 
 
 def _left_out(analyses: Sequence[Analysis]) -> Iterator[Finding]:

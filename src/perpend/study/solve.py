@@ -69,6 +69,8 @@ async def solve(
         ConfigError: for a name or setting that cannot be used, a strategy that needs the key among them.
         EngineError: where the engine cannot start, or is lost.
     """
+    if not question.strip():
+        raise ConfigError("The question is empty.", "Write it in quotes: perpend solve 'What is 17 * 23?'.")
     asked = TASKS.build(task) if isinstance(task, str) else task
     chosen = deployable(strategy)
     problem = problem_of(asked, question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +38,8 @@ class TaskSpec(Sampling):
     limit: Annotated[int, Field(gt=0)] | None = None
 
 
+SPEC = "study.toml"
+"""Where a study's folder keeps its spec."""
 SETTLED = (*Sampling.model_fields, "limit")
 """What a task takes from its study where it says nothing itself. (A style it takes only where it can.)"""
 
@@ -122,27 +124,30 @@ class StudySpec(Sampling):
     def extend(self, older: StudySpec) -> StudySpec:
         """This spec with what an older one of the same folder has besides: tasks, engines, strategies, samples.
 
-        A task that is not named again stays as it was. One that is goes by this spec, but keeps as many problems.
+        What this one leaves unsaid is as it was: no default is added to a folder that was drawn without it. A task
+        that is not named again stays as it was. One that is goes by this spec, but keeps as many problems.
         """
+        said = self.model_fields_set
         before, now = older.settled_tasks(), self.settled_tasks()
         for name in before.keys() & now.keys():
             limits = before[name].limit, now[name].limit
             most = None if None in limits else max(filter(None, limits))
             now[name] = now[name].model_copy(update={"limit": most})
         engines = {engine.name or engine.use: engine for engine in older.engine}
-        for engine in self.engine:
+        if "engine" in said:
+            _refuse_other_models(older.engine, self.engine)
+        for engine in self.engine if "engine" in said else ():
             known = engines.get(engine.name or engine.use)
             price = engine.price or (known.price if known else None)
             engines[engine.name or engine.use] = engine.model_copy(update={"price": price})
+        strategies = (*older.strategies, *(self.strategies if "strategies" in said else ()))
         return self.model_copy(
             update={
-                "title": self.title if "title" in self.model_fields_set else older.title,
+                **{name: getattr(older, name) for name in StudySpec.model_fields if name not in said},
                 "task": tuple({**before, **now}.values()),
                 "engine": tuple(engines.values()),
-                "strategies": tuple(dict.fromkeys((*older.strategies, *self.strategies))),
-                "samples": max(older.samples, self.samples),
-                "style": self.style or older.style,
-                "price": self.price or older.price,
+                "strategies": tuple(dict.fromkeys(strategies)),
+                "samples": max(older.samples, self.samples) if "samples" in said else older.samples,
                 **dict.fromkeys(SETTLED),
             }
         )
@@ -157,6 +162,19 @@ class StudySpec(Sampling):
     def to_toml(self) -> str:
         """As `load` reads it; what is not set is left out."""
         return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
+
+
+def _refuse_other_models(older: Sequence[EngineSpec], newer: Sequence[EngineSpec]) -> None:
+    """An engine without a name stands for the one of its kind that is there: another model needs a name."""
+    known = {engine.use for engine in older}
+    before = {parse_call(engine.use).name: engine.use for engine in reversed(older) if engine.name is None}
+    for engine in newer:
+        kind = parse_call(engine.use).name
+        if engine.name is None and engine.use not in known and kind in before:
+            raise ConfigError(
+                f"This folder was drawn with engine {before[kind]}, and is asked for {engine.use}.",
+                f"To study both, name the new one: --engine NAME={engine.use}; else use another --out.",
+            )
 
 
 def _base(use: str) -> str:
