@@ -42,7 +42,7 @@ async def test_only_whole_blocks_enter_the_figures(tmp_path: Path, serve: Serve)
 async def test_probing_is_in_the_ledger_and_under_the_cap(tmp_path: Path, serve: Serve) -> None:
     server = serve(text=ANSWER)
     results = await run_study(study(server, 2, 2), tmp_path)
-    (probe,) = [line for line in results.bought if line.cause == "probe"]
+    (probe,) = [line for line in results.bought if line.cause == "overhead"]
     assert probe.usd
     assert bought_usd(results) == pytest.approx(billed_usd(server))
     assert (await reevaluate(tmp_path)).bought == results.bought

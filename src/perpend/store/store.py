@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,15 @@ from perpend.store import rows
 from perpend.store.database import Database
 
 FILE = "traces.db"
+PEAK = "peak cache bytes"
+"""Beside the calls of an engine in `run_ends`."""
+NO_SAMPLE = SampleKey("", -1)
+"""What overhead is reserved for: no row of `pools` has this key, so that it counts for no problem."""
 WRITTEN_BY_MODELS = ("text", "answer", "key", "error")
 INSERT_SAMPLE = "INSERT INTO samples VALUES ({})".format(
     ", ".join("CAST(? AS TEXT)" if column in WRITTEN_BY_MODELS else "?" for column in rows.SAMPLE_COLUMNS)
 )
+INSERT_RESERVATION = 'INSERT INTO reservations (run, pool, "index", engine, charge, at) VALUES (?, ?, ?, ?, ?, ?)'
 SELECT_SAMPLES = "SELECT samples.*, pools.problem, pools.engine FROM samples JOIN pools USING (pool)"
 WITHOUT_TOKENS = "SELECT {}, NULL AS tokens, pools.problem, pools.engine FROM samples JOIN pools USING (pool)".format(
     ", ".join(f'samples."{column}"' for column in rows.SAMPLE_COLUMNS if column != "tokens")
@@ -37,7 +43,8 @@ class RunRecord:
     """One start of a study.
 
     `seconds` is up to its end, or to the last that was heard of it where it was killed; `engines` are JSON
-    descriptions; `calls` counts, by engine name, what happened to its calls, where it did not get killed.
+    descriptions; `calls` counts, by engine name, what happened to its calls, and `peaks` the bytes that its key-value
+    cache took at most, where the run did not get killed.
     """
 
     started: float
@@ -48,6 +55,7 @@ class RunRecord:
     engines: list[str]
     stop_reason: str | None
     calls: dict[str, dict[str, int]]
+    peaks: dict[str, int]
 
 
 class Bought(NamedTuple):
@@ -122,9 +130,7 @@ class Store:
                     "INSERT OR IGNORE INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))",
                     rows.pool_to_row(key.pool, source),
                 )
-            cursor = db.execute(
-                'INSERT INTO reservations (run, pool, "index", engine, charge, at) VALUES (?, ?, ?, ?, ?, ?)', values
-            )
+            cursor = db.execute(INSERT_RESERVATION, values)
         self._known_pools.add(key.pool)
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -156,9 +162,17 @@ class Store:
         assert cursor.lastrowid is not None
         self._run = cursor.lastrowid
 
-    def end_run(self, stop_reason: str, calls: Mapping[str, Mapping[str, int]] | None = None) -> None:
-        """Close the run; `calls` says, by engine name, how many calls went which way."""
-        said = json.dumps({name: dict(counts) for name, counts in (calls or {}).items()})
+    def end_run(
+        self,
+        stop_reason: str,
+        calls: Mapping[str, Mapping[str, int]] | None = None,
+        peaks: Mapping[str, int] | None = None,
+    ) -> None:
+        """Close the run; by engine name, how many calls went which way, and the most bytes its cache took."""
+        ends = {name: dict(counts) for name, counts in (calls or {}).items()}
+        for name, peak in (peaks or {}).items():
+            ends.setdefault(name, {})[PEAK] = peak
+        said = json.dumps(ends)
         with self._db.transaction() as db:
             db.execute("INSERT INTO run_ends VALUES (?, ?, ?, ?)", (self._run, time.time(), stop_reason, said))
 
@@ -171,19 +185,7 @@ class Store:
                ), started) - started AS seconds
                FROM runs LEFT JOIN run_ends ON run_ends.run = runs.id ORDER BY runs.id"""
         )
-        return [
-            RunRecord(
-                row["started"],
-                max(row["seconds"], 0.0),
-                row["command"],
-                json.loads(row["versions"]),
-                json.loads(row["hardware"]),
-                json.loads(row["engines"]),
-                row["stop_reason"],
-                json.loads(row["calls"] or "{}"),
-            )
-            for row in found
-        ]
+        return [_run_record(row) for row in found]
 
     def close_reservations(self, local_engines: Iterable[str]) -> int:
         """Settle what an earlier run left open, and say how many there were.
@@ -203,8 +205,17 @@ class Store:
             db.executemany("INSERT INTO settlements VALUES (?, ?, ?, ?, ?)", values)
         return len(left)
 
+    def book_overhead(self, engine: str, charge: Charge) -> None:
+        """Write down what an engine spent on no sample, reserved and settled at once."""
+        values = (self._run, NO_SAMPLE.pool, NO_SAMPLE.index, engine, rows.charge_to_json(charge), time.time())
+        with self._db.transaction() as db:
+            cursor = db.execute(INSERT_RESERVATION, values)
+            assert cursor.lastrowid is not None
+            settlement = self._settlement(cursor.lastrowid, Cause.OVERHEAD, charge)
+            db.execute("INSERT INTO settlements VALUES (?, ?, ?, ?, ?)", settlement)
+
     def bought(self) -> Iterator[Bought]:
-        """Every reservation with what it came to, in the order made; open ones at what they hold, as uncertain."""
+        """Every sample's reservation with what it came to, in the order made; open ones as uncertain, held in full."""
         found = self._db.stream(
             """SELECT pools.task, pools.problem, reservations.engine, reservations.run, reservations.at,
                    COALESCE(cause, 'uncertain') AS cause, COALESCE(settlements.charge, reservations.charge) AS charge,
@@ -217,10 +228,12 @@ class Store:
             yield Bought(task, problem, engine, run, Cause(cause), rows.charge_from_json(charge), at, seconds)
 
     def ledger(self) -> Ledger:
-        """What was bought so far, open reservations included as uncertain."""
+        """What was bought so far, open reservations included as uncertain, and what was spent on no sample."""
         ledger: Ledger = {}
         for each in self.bought():
             ledger.setdefault(each.engine, Charges()).add(each.cause, each.charge)
+        for engine, charge in self._overhead():
+            ledger.setdefault(engine, Charges()).add(Cause.OVERHEAD, charge)
         return ledger
 
     # --- what the study keeps -----------------------------------------------------------------------------------
@@ -313,5 +326,29 @@ class Store:
         found = self._db.query("SELECT * FROM blocks WHERE plan = ?", (plan,))
         return {(row["task"], row["problem"]): row["stop_reason"] for row in found}
 
+    def _overhead(self) -> list[tuple[str, Charge]]:
+        found = self._db.query(
+            "SELECT engine, settlements.charge FROM reservations JOIN settlements ON reservation = id "
+            "WHERE pool = ? ORDER BY id",
+            (NO_SAMPLE.pool,),
+        )
+        return [(engine, rows.charge_from_json(charge)) for engine, charge in found]
+
     def _settlement(self, reservation: int, cause: Cause, charge: Charge) -> tuple[object, ...]:
         return reservation, self._run, cause.value, rows.charge_to_json(charge), time.time()
+
+
+def _run_record(row: sqlite3.Row) -> RunRecord:
+    calls: dict[str, dict[str, int]] = json.loads(row["calls"] or "{}")
+    peaks = {name: counts.pop(PEAK) for name, counts in calls.items() if PEAK in counts}
+    return RunRecord(
+        started=row["started"],
+        seconds=max(row["seconds"], 0.0),
+        command=row["command"],
+        versions=json.loads(row["versions"]),
+        hardware=json.loads(row["hardware"]),
+        engines=json.loads(row["engines"]),
+        stop_reason=row["stop_reason"],
+        calls=calls,
+        peaks=peaks,
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from perpend.core import Engine, ModelShape, StoreError, Usage
 from perpend.economics import Quote
-from perpend.store import Store
+from perpend.store import RunRecord, Store
 from perpend.study.plan import Plan
 from perpend.study.pricing import quote_of, rates_of
 from perpend.study.results import EngineInfo, HowItWasRun, LedgerLine, ProbeCost, ShapeInfo, WaitingLine
@@ -28,6 +29,8 @@ def engine_info(engine: Engine, use: str, hourly: float | None, known: Quote | N
         simulated=engine.caps.simulated,
         local=engine.caps.local,
         exact_replay=engine.caps.exact_replay,
+        cache_bytes=engine.caps.cache_bytes,
+        cache_tokens=engine.caps.cache_tokens,
         note=engine.caps.note,
         shape=None if shape is None else ShapeInfo(**vars(shape)),
         price=None if quote is None else quote.source,
@@ -53,8 +56,21 @@ def probes(store: Store) -> list[tuple[str, ProbeCost]]:
 
 def recorded_engines(store: Store) -> dict[str, EngineInfo]:
     """The engines as they were when last started, by name. Only what has run is there."""
-    recorded = [EngineInfo.model_validate_json(text) for run in store.runs() for text in run.engines]
-    return {info.name: info for info in recorded}
+    runs = store.runs()
+    recorded = [EngineInfo.model_validate_json(text) for run in runs for text in run.engines]
+    last = {info.name: info for info in recorded}
+    return {name: info.model_copy(update={"peak_cache_bytes": _peak(name, runs)}) for name, info in last.items()}
+
+
+def _peak(name: str, runs: Sequence[RunRecord]) -> int | None:
+    """The most bytes that an engine's key-value cache took in any run; None where none could tell."""
+    return max((run.peaks[name] for run in runs if name in run.peaks), default=None)
+
+
+def peaks(engines: Mapping[str, Engine]) -> dict[str, int]:
+    """The same of this run, by name, of engines that can tell."""
+    found = {name: getattr(engine, "peak_cache_bytes", None) for name, engine in engines.items()}
+    return {name: peak for name, peak in found.items() if peak is not None}
 
 
 def engines_of(plan: Plan, store: Store) -> dict[str, EngineInfo]:
@@ -88,19 +104,6 @@ def bought(store: Store) -> list[LedgerLine]:
         for engine, charges in store.ledger().items()
         for cause, charge in charges.items()
         if charge.calls or charge.usage.tokens
-    ] + [
-        LedgerLine(
-            engine=engine,
-            cause="probe",
-            calls=0,
-            prompt_tokens=cost.prompt_tokens,
-            cached_tokens=0,
-            completion_tokens=cost.completion_tokens,
-            usd=cost.usd,
-            flops=None,
-            device_seconds=None,
-        )
-        for engine, cost in probes(store)
     ]
 
 

@@ -244,11 +244,16 @@ class EngineInfo(Model):
     shape: ShapeInfo | None
     price: str | None = Field(description="the price, and where it comes from; null: not priced")
     rates: Rates | None = None
-    probe: ProbeCost | None = Field(default=None, description="of this run; in the ledger under cause probe")
+    probe: ProbeCost | None = Field(default=None, description="of this run; in the ledger under cause overhead")
+    cache_bytes: int | None = Field(default=None, description="the most memory that keys and values may take")
+    cache_tokens: int | None = Field(default=None, description="tokens that fit in there")
+    peak_cache_bytes: int | None = Field(
+        default=None, description="the most that they took, prompts kept for reuse included (killed runs left out)"
+    )
 
 
 class LedgerLine(Model):
-    """What the study paid, by cause; each token once."""
+    """What the study paid, by cause; each token once. Cause overhead is no sample's: probing, filler rows."""
 
     engine: str
     cause: str

@@ -32,9 +32,10 @@ from perpend.study.draw import Drawing, StudyListener, task_worlds
 from perpend.study.environment import hardware, versions
 from perpend.study.forecast import forecast, keep_forecast
 from perpend.study.meter import Meter, refused_calls
+from perpend.study.overhead import Overhead
 from perpend.study.plan import Plan
 from perpend.study.pricing import price_of, quotes, refuse_unpriced, refuse_unpriced_endpoints
-from perpend.study.record import INTERRUPTED, engine_info, engines_of, probes
+from perpend.study.record import INTERRUPTED, engine_info, engines_of, peaks, probes
 from perpend.study.resolve import build_engines, make_plan
 from perpend.study.results import EngineInfo, ProblemView, Results
 from perpend.study.scoring import score_missing
@@ -170,6 +171,8 @@ async def draw_pool(
         if keep is not None:
             _write(keep, plan.spec.to_toml())
         _open_run(plan, infos, store, command)
+        overhead = Overhead(engines, _prices(infos, plan), store)
+        overhead.book()
         stop_reason = INTERRUPTED
         try:
             watch.phase("drawing")
@@ -181,7 +184,9 @@ async def draw_pool(
             stop_reason = error.message
             raise
         finally:
-            store.end_run(str(stop_reason), {name: refused_calls(engine) for name, engine in engines.items()})
+            overhead.book()
+            refused = {name: refused_calls(engine) for name, engine in engines.items()}
+            store.end_run(str(stop_reason), refused, peaks(engines))
 
 
 def _close_later(plan: Plan, stack: AsyncExitStack) -> None:
