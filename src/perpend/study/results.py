@@ -103,7 +103,9 @@ class Comparison(Model):
     n: int
     against: str
     against_n: int
-    difference: Estimate
+    difference: Estimate = Field(
+        description="paired and cross-fitted: settings chosen on half of the problems, scored on the rest"
+    )
     p: float = Field(description="sign-flip permutation test on per-problem differences")
     p_holm: float = Field(description="Holm-adjusted over the deployable strategies at this budget")
 

@@ -39,10 +39,10 @@ from perpend.study.record import INTERRUPTED, engine_info, engines_of, peaks, pr
 from perpend.study.resolve import build_engines, make_plan
 from perpend.study.results import EngineInfo, ProblemView, Results
 from perpend.study.scoring import score_missing
-from perpend.study.spec import StudySpec
+from perpend.study.spec import SPEC, StudySpec
 from perpend.study.views import views
 
-SPEC, RESULTS, SAMPLES = "study.toml", "results.json", "samples.parquet"
+RESULTS, SAMPLES = "results.json", "samples.parquet"
 
 
 class Quiet:
