@@ -236,11 +236,18 @@ async def test_what_is_left_unsaid_stays_as_it_was(tmp_path: Path) -> None:
     assert (now.strategies, now.samples, now.budget) == (("greedy",), 8, "tokens=1000000")
 
 
-async def test_another_model_of_a_kind_needs_a_name(tmp_path: Path) -> None:
+async def test_another_model_of_a_kind_needs_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await run_study(spec(), tmp_path)
     other = EngineSpec(use="simulated(tokens_per_second=10)")
     study = StudySpec(task=(TaskSpec(use="simulated(problems=12)"),), engine=(other,))
-    with pytest.raises(ConfigError, match=r"drawn with engine simulated, and is asked for simulated\(tokens"):
+    with pytest.raises(ConfigError, match="model of engine simulated: was .*To study both, name the new one"):
         await run_study(study, tmp_path)
+    assert [engine.use for engine in StudySpec.load(tmp_path / "study.toml").engine] == ["simulated"]
     named = study.model_copy(update={"engine": (other.model_copy(update={"name": "slow"}),)})
     assert len((await run_study(named, tmp_path)).engines) == 2
+
+
+async def test_an_engine_of_other_options_and_the_same_model_goes_on(tmp_path: Path) -> None:
+    await run_study(spec(), tmp_path)
+    paced = StudySpec(task=(TaskSpec(use="simulated(problems=12)"),), engine=(EngineSpec(use="simulated(pace=0)"),))
+    assert [engine.name for engine in (await run_study(paced, tmp_path)).engines] == ["simulated"]

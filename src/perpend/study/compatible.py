@@ -10,6 +10,7 @@ from perpend.core import ConfigError, DrawnFrom, Problem, Prompt
 from perpend.store import Store
 from perpend.study.plan import Plan, PlannedTask
 
+TAKE_BACK = "Use another --out, or take the change back; more samples, problems, tasks, engines, strategies are fine."
 SHOWN = 60
 """Characters of a differing text that are shown."""
 
@@ -47,7 +48,10 @@ def _check_problems(task: PlannedTask, stored: Mapping[str, Problem]) -> None:
 
 def _check_model(now: str | None, before: DrawnFrom) -> None:
     if now is not None and now != before.fingerprint:
-        raise _refusal(f"model of engine {before.engine}: was {before.fingerprint:.16}, is now {now:.16}")
+        difference = f"model of engine {before.engine}: was {before.fingerprint:.16}, is now {now:.16}"
+        raise _refusal(
+            difference, remedy="To study both, name the new one: --engine NAME=ENGINE; else use another --out."
+        )
 
 
 def _check_prompt(task: PlannedTask, problem: Problem, before: DrawnFrom) -> None:
@@ -88,9 +92,6 @@ def _short(value: object, other: object) -> str:
     return f"{'…' if start else ''}{text[start : start + SHOWN]}{'…' if len(text) > start + SHOWN else ''}"
 
 
-def _refusal(difference: str, task: str | None = None) -> ConfigError:
+def _refusal(difference: str, task: str | None = None, remedy: str = TAKE_BACK) -> ConfigError:
     where = f" ({task})" if task else ""
-    return ConfigError(
-        f"This folder was drawn otherwise{where}: {difference}.",
-        "Use another --out, or take the change back; more samples, problems, tasks, engines, strategies are fine.",
-    )
+    return ConfigError(f"This folder was drawn otherwise{where}: {difference}.", remedy)

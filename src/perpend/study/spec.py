@@ -133,19 +133,13 @@ class StudySpec(Sampling):
             limits = before[name].limit, now[name].limit
             most = None if None in limits else max(filter(None, limits))
             now[name] = now[name].model_copy(update={"limit": most})
-        engines = {engine.name or engine.use: engine for engine in older.engine}
-        if "engine" in said:
-            _refuse_other_models(older.engine, self.engine)
-        for engine in self.engine if "engine" in said else ():
-            known = engines.get(engine.name or engine.use)
-            price = engine.price or (known.price if known else None)
-            engines[engine.name or engine.use] = engine.model_copy(update={"price": price})
+        engines = _extended(older.engine, self.engine if "engine" in said else ())
         strategies = (*older.strategies, *(self.strategies if "strategies" in said else ()))
         return self.model_copy(
             update={
                 **{name: getattr(older, name) for name in StudySpec.model_fields if name not in said},
                 "task": tuple({**before, **now}.values()),
-                "engine": tuple(engines.values()),
+                "engine": engines,
                 "strategies": tuple(dict.fromkeys(strategies)),
                 "samples": max(older.samples, self.samples) if "samples" in said else older.samples,
                 **dict.fromkeys(SETTLED),
@@ -164,17 +158,24 @@ class StudySpec(Sampling):
         return tomli_w.dumps(self.model_dump(exclude_none=True, mode="json"))
 
 
-def _refuse_other_models(older: Sequence[EngineSpec], newer: Sequence[EngineSpec]) -> None:
-    """An engine without a name stands for the one of its kind that is there: another model needs a name."""
-    known = {engine.use for engine in older}
-    before = {parse_call(engine.use).name: engine.use for engine in reversed(older) if engine.name is None}
+def _extended(older: Sequence[EngineSpec], newer: Sequence[EngineSpec]) -> tuple[EngineSpec, ...]:
+    """The engines of both. One without a name takes the place of the one of its kind that is there and not asked for.
+
+    (Whether it is the same model is seen once it has started.) Another model beside it needs a name.
+    """
+    engines = {engine.name or engine.use: engine for engine in older}
+    asked = {engine.use for engine in newer}
     for engine in newer:
-        kind = parse_call(engine.use).name
-        if engine.name is None and engine.use not in known and kind in before:
-            raise ConfigError(
-                f"This folder was drawn with engine {before[kind]}, and is asked for {engine.use}.",
-                f"To study both, name the new one: --engine NAME={engine.use}; else use another --out.",
+        place = engine.name or engine.use
+        if engine.name is None and place not in engines:
+            kind = parse_call(engine.use).name
+            alike = (
+                k for k, e in engines.items() if not e.name and e.use not in asked and parse_call(e.use).name == kind
             )
+            place = next(alike, place)
+        known = engines.get(place)
+        engines[place] = engine.model_copy(update={"price": engine.price or (known.price if known else None)})
+    return tuple(engines.values())
 
 
 def _base(use: str) -> str:
