@@ -240,7 +240,7 @@ async def test_another_model_of_a_kind_needs_a_name(tmp_path: Path, monkeypatch:
     await run_study(spec(), tmp_path)
     other = EngineSpec(use="simulated(tokens_per_second=10)")
     study = StudySpec(task=(TaskSpec(use="simulated(problems=12)"),), engine=(other,))
-    with pytest.raises(ConfigError, match="model of engine simulated: was .*To study both, name the new one"):
+    with pytest.raises(ConfigError, match=r"model of engine simulated: was .*To study both, name the new one"):
         await run_study(study, tmp_path)
     assert [engine.use for engine in StudySpec.load(tmp_path / "study.toml").engine] == ["simulated"]
     named = study.model_copy(update={"engine": (other.model_copy(update={"name": "slow"}),)})
