@@ -115,6 +115,12 @@ def test_the_readme_has_the_two_commands_on_its_first_screen() -> None:
     assert "docs/report.png" in first
 
 
+def test_what_the_documents_link_to_is_there() -> None:
+    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs" / "guide.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
 def test_make_names_its_targets() -> None:
     if shutil.which("make") is None:
         pytest.skip("no make on this machine")

@@ -382,7 +382,7 @@ def _problem(task: str, engine: str, number: int, samples: int, text: str) -> Pr
     return ProblemView(
         task=task, engine=engine, id=f"{task}-{number:04d}", question=question,
         prompt=f"Question: What is 2 + 3?\nAnswer: 2 + 3 = 5. The answer is 5.\n\nQuestion: {question}\nAnswer:",
-        key=str(a + b), difficulty="hard" if p < 0.3 else "easy", in_figures=number % 8 != 7,
+        key=str(a + b), difficulty="hard" if p < 0.3 else "easy",
         samples=[_sample(rng, i, a, b, p, text) for i in range(samples + 1)],
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ def _problem(problem: ProblemView) -> dict[str, object]:
     return {
         "task": problem.task, "engine": problem.engine, "id": problem.id, "prompt": problem.prompt,
         "question": problem.question, "key": problem.key, "difficulty": problem.difficulty,
-        "in_figures": problem.in_figures, "samples": _columns(problem.samples),
+        "samples": _columns(problem.samples),
     }  # fmt: skip
 
 

@@ -374,5 +374,4 @@ class ProblemView(Model):
     question: str
     key: str | None
     difficulty: str | None
-    in_figures: bool
     samples: list[SampleView]

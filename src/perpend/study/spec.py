@@ -169,10 +169,8 @@ def _extended(older: Sequence[EngineSpec], newer: Sequence[EngineSpec]) -> tuple
         place = engine.name or engine.use
         if engine.name is None and place not in engines:
             kind = parse_call(engine.use).name
-            alike = (
-                k for k, e in engines.items() if not e.name and e.use not in asked and parse_call(e.use).name == kind
-            )
-            place = next(alike, place)
+            free = ((key, e) for key, e in engines.items() if e.name is None and e.use not in asked)
+            place = next((key for key, e in free if parse_call(e.use).name == kind), place)
         known = engines.get(place)
         engines[place] = engine.model_copy(update={"price": engine.price or (known.price if known else None)})
     return tuple(engines.values())

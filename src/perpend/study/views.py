@@ -36,7 +36,6 @@ def _view(task: PlannedTask, engine: str, problem: Problem, row: int, pools: Tas
         question=str(problem.data.get("question", problem.id)),
         key=problem.key,
         difficulty=None if difficulty is None else str(difficulty),
-        in_figures=True,
         samples=shown,
     )
 

@@ -173,7 +173,7 @@
     detail.append(
       make("h4", "", problem.id), make("p", "asked", problem.question),
       pairs([["Key", problem.key ?? "none"], ["Task", problem.task], ["Engine", problem.engine],
-        ["Difficulty", problem.difficulty ?? "not binned"], ["In the figures", problem.in_figures ? "yes" : "no"]]),
+        ["Difficulty", problem.difficulty ?? "not binned"]]),
       prompt, box);
     more(box, problem, found, 0);
     if (found.length < problem.size) {
