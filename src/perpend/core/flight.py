@@ -118,6 +118,7 @@ class Flight:
         if isinstance(held, StopReason):
             return held
         kept, cause, charge = None, Cause.UNCERTAIN, estimate
+        self._heard_tokens = 0
         ticket = self._world.recorder.reserve(self.key, self.source, estimate)
         try:
             completion = await self._complete(attempt)

@@ -48,9 +48,12 @@ def _gaps_at(n: int, engine: str, coverage: Floats, evaluated: Sequence[Evaluate
 
 
 def difficulty(engine: str, task: PlannedTask, pools: TaskPools, seed: int) -> Difficulty | None:
-    """Accuracy by difficulty: bins from half of each problem's samples, strategies evaluated on the other half."""
+    """Accuracy by difficulty: bins from half of each problem's samples, strategies evaluated on the other half.
+
+    None where problems are few, or hit caps of their own: samples that were never drawn would make them look hard.
+    """
     pool = pools.pools.get(SAMPLED)
-    if pool is None or pool.samples < 4 or len(pools.problems) < FEWEST_PROBLEMS:
+    if pool is None or pool.samples < 4 or len(pools.problems) < FEWEST_PROBLEMS or not pool.mask.all():
         return None
     bins = difficulty_bins(pool.correct.astype(float), seed)
     n = pool.samples // 2
