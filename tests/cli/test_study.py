@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import SMALL, Perpend
+from tests.signals import hear_ctrl_c
 
 
 def test_it_writes_everything_and_says_where(perpend: Perpend) -> None:
@@ -101,6 +102,7 @@ def test_ctrl_c_ends_cleanly_and_the_next_start_goes_on(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     )
     _wait_for_samples(tmp_path / "s")
     slow.send_signal(signal.SIGINT)

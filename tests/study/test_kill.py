@@ -15,6 +15,7 @@ import pytest
 
 from perpend.core import StoreError
 from perpend.study import StudySpec, run_study
+from tests.signals import hear_ctrl_c
 from tests.study.studies import rows, spec
 
 RUN = """
@@ -29,7 +30,8 @@ PACED = "simulated(tokens_per_second=200, pace={pace})"
 
 def start(study: StudySpec, folder: Path) -> subprocess.Popen[str]:
     folder.with_suffix(".toml").write_text(study.to_toml())
-    return subprocess.Popen([sys.executable, "-c", RUN, folder], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", RUN, folder]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
 
 
 def snapshot(folder: Path) -> dict[str, list[tuple[object, ...]]]:
