@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from email.utils import formatdate
 
 import pytest
@@ -253,7 +254,7 @@ async def test_the_key_never_shows(server: FaultServer, start: Start, stream: bo
         try:
             shown += [repr(await only(engine))]
         except EngineError as error:
-            shown += [str(error), repr(error), str(error.__cause__)]
+            shown += [str(error), repr(error), "".join(traceback.format_exception(error))]
     server.configure(key="sk-another-one")
     try:
         await only(engine)
@@ -262,6 +263,22 @@ async def test_the_key_never_shows(server: FaultServer, start: Start, stream: bo
     assert server.headers["authorization"] == f"Bearer {KEY}"
     assert not [text for text in shown if KEY in text]
     assert any("[API key]" in text for text in shown)
+
+
+async def test_no_part_of_the_key_shows_where_an_error_is_shortened(start: Start) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = head.decode().partition("Bearer ")[2].partition("\r\n")[0]
+        said = f"{'x' * 290} {key}".encode()
+        writer.write(b"HTTP/1.1 401 No\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    with pytest.raises(EngineError, match="does not accept the API key") as caught:
+        await start(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1#m")
+    assert KEY[:6] not in "".join(traceback.format_exception(caught.value))
+    listening.close()
 
 
 async def test_a_redirect_is_not_followed(start: Start) -> None:

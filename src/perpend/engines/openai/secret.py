@@ -32,6 +32,11 @@ class Secret:
         """The header that carries it."""
         return {"Authorization": f"Bearer {self._value}"} if self._value else {}
 
+    def scrub_bytes(self, body: bytes) -> bytes:
+        """The same for a reply as it came."""
+        value = self._value.encode()
+        return body.replace(value, b"[API key]") if len(value) >= SHORTEST_SECRET and value in body else body
+
     def scrub(self, text: str) -> str:
         """A text that a server sent, without the key, should the server have put it there."""
         if len(self._value) < SHORTEST_SECRET or self._value not in text:

@@ -42,12 +42,16 @@ class Timeouts:
 class Transport:
     """Sends bodies over kept connections. It follows no redirect: the key would go along.
 
+    A server that echoes the key is not heard: it is taken out of replies here, before anything is read, shortened or
+    raised. (Texts are scrubbed once more when they are whole: a stream may split the key.)
+
     Args:
         key: goes with every request.
         timeouts: bound every wait.
     """
 
     def __init__(self, key: Secret, timeouts: Timeouts) -> None:
+        self._key = key
         self._timeouts = timeouts
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
@@ -91,7 +95,7 @@ class Transport:
 
     async def _whole(self, method: str, url: str, data: bytes | None) -> bytes:
         async with self._session.request(method, url, data=data, allow_redirects=False) as response:
-            body = await response.read()
+            body = self._key.scrub_bytes(await response.read())
             if response.status != 200:
                 raise of_status(response.status, body, _retry_after(response.headers))
             return body
@@ -101,13 +105,13 @@ class Transport:
         response = await leash.wait(limits.first_token, self._open, url, data)
         try:
             if response.status != 200:
-                body = await leash.wait(limits.gap, response.read)
+                body = self._key.scrub_bytes(await leash.wait(limits.gap, response.read))
                 raise of_status(response.status, body, _retry_after(response.headers))
             if response.content_type != "text/event-stream":
-                yield await leash.wait(limits.whole, response.read)
+                yield self._key.scrub_bytes(await leash.wait(limits.whole, response.read))
                 return
             async for event in self._read(response, leash):
-                yield event
+                yield self._key.scrub_bytes(event)
         finally:
             response.close()
 
