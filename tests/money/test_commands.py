@@ -44,6 +44,21 @@ def test_a_server_without_a_price_is_not_asked_about(perpend: Perpend, serve: Se
     assert "no price is known, so no dollars" in result.stdout
 
 
+def test_a_hosted_model_without_a_known_price_is_asked_about(perpend: Perpend) -> None:
+    result = perpend("study", "--task", "arithmetic", "--limit", "2", "--engine", "openai:https://api.hosted.test/v1#m")
+    assert result.exit_code == 2
+    assert "a price that is not known" in result.stderr
+
+
+def test_one_question_is_asked_about_too(perpend: Perpend, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    ask = ("solve", "What is 3 + 4?", "--task", "arithmetic", "--engine", f"openai:{server.url}#m", "--price", PRICE)
+    refused = perpend(*ask)
+    assert (refused.exit_code, server.paths) == (2, [])
+    assert "Nobody has agreed to that" in refused.stderr
+    assert perpend(*ask, "--strategy", "greedy", "--yes").exit_code == 0
+
+
 def test_a_dry_run_asks_the_server_for_nothing(perpend: Perpend, serve: Serve) -> None:
     server = serve(text=ANSWER)
     result = perpend("study", *flags(server), "--price", PRICE, "--dry-run")

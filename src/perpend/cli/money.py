@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,13 +38,29 @@ def ensure_consent(spec: StudySpec, folder: Path, *, yes: bool, probe: int = 0) 
         )
 
 
+def ensure_consent_to_solve(
+    engine: str, price: Sequence[str], most_tokens: int, *, budget: str | None, yes: bool
+) -> None:
+    """The same before one question. Raises ConfigError where nobody agrees."""
+    from perpend.core import ConfigError
+    from perpend.economics import PriceBook
+    from perpend.study.pricing import bill
+
+    name = engine.partition(":")[0]
+    why = None if yes or budget else bill(engine, PriceBook.of(price).quote(name, engine))
+    question = f"{name} bills tokens: this question at most {most_tokens:,}, at {why}."
+    if why is not None and not _agrees(question):
+        raise ConfigError(f"{question} Nobody has agreed to that.", "Cap it with --budget usd=…, or pass --yes.")
+
+
 def estimate(made: Forecast) -> str:
     """What is still to be bought, in one phrase."""
     from perpend.report.formats import number, usd
 
     left = made.left
     most = "at most" if made.bound else "about"
-    return f"{left.calls:,} calls, {most} {number(left.tokens)} tokens and {usd(left.usd)}"
+    dollars = "" if left.usd is None else f" and {usd(left.usd)}"
+    return f"{left.calls:,} calls, {most} {number(left.tokens)} tokens{dollars}"
 
 
 def show_forecast(made: Forecast, folder: Path, *, as_json: bool) -> None:

@@ -120,10 +120,13 @@ def _answer(question: str, *, yes: bool, engine: str, **how: Any) -> Result:
     import asyncio
 
     from perpend.cli.model import ensure_model
+    from perpend.cli.money import ensure_consent_to_solve
     from perpend.cli.votes import live_votes
-    from perpend.study.solve import solve
+    from perpend.study.solve import most_tokens, solve
 
     ensure_model([engine], yes=yes)
+    most = most_tokens(question, **{name: how[name] for name in ("strategy", "task", "style", "sampling")})
+    ensure_consent_to_solve(engine, how["price"], most, budget=how["budget"], yes=yes)
     with live_votes() as votes:
         return asyncio.run(solve(question, engine=engine, listener=votes, **how))
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from perpend.core import parse_call
 from perpend.store import Store
 from perpend.study.draw import StudyListener
 from perpend.study.forecast import forecast
-from perpend.study.pricing import quotes
+from perpend.study.pricing import bill, quotes
 from perpend.study.results import Forecast
 from perpend.study.spec import StudySpec
 from perpend.study.study import Quiet, draw_pool, known_prices, lock_folder, plan_of
-
-FREE = ("simulated", "replay")
-"""Engines that bill nobody, also where they are given a price."""
 
 
 async def forecast_study(
@@ -56,10 +52,8 @@ async def forecast_study(
 
 
 def billed(spec: StudySpec, folder: Path) -> dict[str, str]:
-    """The engines whose tokens cost someone money, with their prices. Raises ConfigError, TaskError."""
+    """The engines whose tokens cost someone money, with their prices as known. Raises ConfigError, TaskError."""
     plan = plan_of(spec, folder)
-    return {
-        name: quote.source
-        for name, quote in quotes(plan).items()
-        if quote.by_token and parse_call(plan.engines[name]).name not in FREE
-    }
+    known = quotes(plan)
+    bills = {name: bill(use, known.get(name)) for name, use in plan.engines.items()}
+    return {name: why for name, why in bills.items() if why is not None}

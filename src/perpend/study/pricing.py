@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 
 from perpend.core import Budget, ConfigError, Price, parse_call
 from perpend.economics import PER_MILLION, PriceBook, Quote, local_price
+from perpend.engines.openai.target import Target
 from perpend.study.plan import Plan
 from perpend.study.results import EngineInfo, Rates
 from perpend.study.spec import StudySpec
 
 ENDPOINT = "openai"
+FREE = ("simulated", "replay")
+"""Engines that bill nobody, also where they are given a price."""
 SECONDS_AN_HOUR = 3600
 
 
@@ -21,6 +24,17 @@ def quotes(plan: Plan) -> dict[str, Quote]:
     own = {name: wanted.price for name, wanted in zip(plan.engines, plan.spec.engine, strict=True)}
     found = {name: book.quote(name, use, own[name]) for name, use in plan.engines.items()}
     return {name: quote for name, quote in found.items() if quote is not None}
+
+
+def bill(use: str, quote: Quote | None) -> str | None:
+    """Why an engine's tokens cost someone money: its price, or that a hosted one's is unknown. None: they do not."""
+    call = parse_call(use)
+    if call.name in FREE:
+        return None
+    if quote is not None:
+        return quote.source if quote.by_token else None
+    hosted = call.name == ENDPOINT and Target.parse(call.target or call.options.get("target", "")).hosted
+    return "a price that is not known (give it with --price IN,CACHED,OUT)" if hosted else None
 
 
 def quote_of(quote: Quote | None, *, local: bool, simulated: bool, hourly: float | None) -> Quote | None:

@@ -93,6 +93,15 @@ async def solve(
             await generator.close()
 
 
+def most_tokens(
+    question: str, *, strategy: str, task: str | Task, style: str | None = None, sampling: Sampling | None = None
+) -> int:
+    """More tokens than a question can take: every sample with its whole prompt. Raises ConfigError."""
+    asked = TASKS.build(task) if isinstance(task, str) else task
+    prompt = prompt_of(asked, problem_of(asked, question), style or asked.style, sampling or Sampling())
+    return deployable(strategy).n * (prompt.upper_bound_tokens() + prompt.max_tokens)
+
+
 def deployable(text: str) -> Strategy:
     """The strategy of a string. Raises ConfigError for one that needs the key."""
     strategy = STRATEGIES.build(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass
 
@@ -28,6 +29,18 @@ class Target:
             addresses = os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
         urls = tuple(dict.fromkeys(_url(part.strip()) for part in addresses.split(",") if part.strip()))
         return cls(urls, model.strip() or None)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether any server is out on the network, and so likely to bill: by its address, not by a private one."""
+        return not all(_is_private(URL(url).host or "") for url in self.urls)
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host  # localhost, or a machine of one's own network
 
 
 def _url(text: str) -> str:
