@@ -1,4 +1,4 @@
-"""Figures of /work/shared/data/README.md, to the printed digit, from the real samples."""
+"""Figures of shared/data/README.md, to the printed digit, from the real samples."""
 
 import json
 import re
