@@ -83,7 +83,7 @@ def credit_over_orders(pool: Pool, order: Ints, verifier: str | None, rule: Rule
         are correct.
     """
     problem = np.arange(len(pool.problems))[:, None]
-    order = _existing_first(order, pool.mask[problem, order])
+    order = existing_first(order, pool.mask)
     unscored = np.full(pool.keys.shape, np.nan)
     keys = np.where(pool.mask, pool.keys, -1)
     values = pool.scores[verifier] if verifier else unscored
@@ -94,11 +94,15 @@ def credit_over_orders(pool: Pool, order: Ints, verifier: str | None, rule: Rule
     return correct, np.sqrt((variance / len(order)).sum(axis=0)) / len(pool.problems)
 
 
-def _existing_first(order: Ints, exists: Bools) -> Ints:
-    """The same order with the gaps of ragged rows moved to the end, [permutation, problem, sample]."""
-    if exists.all():
+def existing_first(order: Ints, mask: Bools) -> Ints:
+    """The same order, [permutation, problem, sample], what `mask` says was never drawn at its end.
+
+    N samples of a ragged problem are then N, or all that there are.
+    """
+    if mask.all():
         return order
-    return np.take_along_axis(order, np.argsort(~exists, axis=-1, kind="stable"), axis=-1)
+    missing = ~mask[np.arange(len(mask))[:, None], order]
+    return np.take_along_axis(order, np.argsort(missing, axis=-1, kind="stable"), axis=-1)
 
 
 def _credits(keys: Ints, pool: Pool) -> Floats:

@@ -25,6 +25,7 @@ from perpend.core import (
 )
 from perpend.stats import Interval, cost_per_correct, mean_interval, permutations
 from perpend.strategies import describe
+from perpend.strategies.votes import existing_first
 from perpend.study.costs import Costs, costs
 from perpend.study.pools import TaskPools
 from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskResult
@@ -217,15 +218,9 @@ def make_orders(pools: Pools, seed: int) -> Orders:
         orders = permutations(
             derive_seed("orders", seed, pool.engine, pool.problems[0]), PERMUTATIONS, pool.samples, len(pool.problems)
         ).astype(np.int64)
-        return orders if pool.mask.all() else _existing_first(orders, pool.mask)
+        return existing_first(orders, pool.mask)
 
     return Orders(orders_of)
-
-
-def _existing_first(orders: Ints, mask: Bools) -> Ints:
-    """The same orders, what was never drawn moved to their ends: N samples are then N, or all that there are."""
-    missing = ~mask[np.arange(len(mask))[:, None], orders]
-    return np.take_along_axis(orders, np.argsort(missing, axis=-1, kind="stable"), axis=-1)
 
 
 def _joined(parts: Sequence[tuple[Outcomes, Floats | None]]) -> tuple[Outcomes, Floats | None]:

@@ -13,13 +13,11 @@ from pydantic import ValidationError
 from perpend.core import (
     Amount,
     Budget,
-    Delta,
     Engine,
     PerpendError,
     Price,
-    Request,
-    Sample,
     Scope,
+    Silent,
     StoreError,
     World,
 )
@@ -45,14 +43,8 @@ from perpend.study.views import views
 RESULTS, SAMPLES = "results.json", "samples.parquet"
 
 
-class Quiet:
+class Quiet(Silent):
     """A study listener that does nothing."""
-
-    def delta(self, request: Request, delta: Delta) -> None:
-        """Nothing."""
-
-    def sample(self, sample: Sample, bought: bool) -> None:
-        """Nothing."""
 
     def phase(self, text: str) -> None:
         """Nothing."""
