@@ -130,7 +130,10 @@ async def test_a_problem_without_a_single_sample_counts_as_wrong(
     task = results.tasks[0]
     assert task.problems == 12
     assert task.counts[0].failed == pytest.approx(1 / 12)
-    assert any("failed for good" in finding.sentence for finding in results.findings)
+    (failure,) = task.failures
+    assert (failure.samples, failure.problems, failure.problems_total) == (7, [lost], 1)
+    (named,) = [finding.sentence for finding in results.findings if "failed for good" in finding.sentence]
+    assert f"7 samples of simulated failed for good ({failure.error.rstrip('.')}), on problem {lost}" in named
     points = curve(results, "majority").points
     assert points[-1].accuracy <= curve(whole, "majority").points[-1].accuracy
     assert points[-1].device_seconds is not None

@@ -32,7 +32,7 @@ async def test_studied_twice_nothing_is_bought_twice(tmp_path: Path) -> None:
     assert watch.bought == []
     assert watch.blocks == (12, 12)
     assert watch.plans == [(12 * 7, 12 * 7, 12)]
-    assert second.how.restarts == 1
+    assert second.how.restarts == 0
 
 
 MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

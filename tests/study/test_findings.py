@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from perpend.study.evaluate import Analysis
 from perpend.study.findings import find
-from perpend.study.results import Finding, FindingKind
+from perpend.study.results import Failure, Finding, FindingKind
 from tests.study.made import analysis, evaluated, results
 
 RNG = np.random.default_rng(0)
@@ -117,3 +119,52 @@ def test_limits_are_told() -> None:
     assert any("SIMULATED" in finding.sentence for finding in simulated)
     assert any("does not replay exactly" in finding.sentence for finding in simulated)
     assert not any("replay" in finding.sentence for finding in find(results(one), [one]))
+
+
+def failure(error: str, samples: int, problems: list[str], total: int) -> Failure:
+    return Failure(engine="small", error=error, samples=samples, problems=problems, problems_total=total)
+
+
+def failing(*groups: Failure) -> Analysis:
+    one = analysis(evaluated("greedy", rates(0.4)))
+    return replace(one, result=one.result.model_copy(update={"failures": list(groups)}))
+
+
+def test_failed_samples_are_named_by_cause_and_problem() -> None:
+    one = failing(
+        failure("HTTP 400:\x1b[2J too long.", 32, list("abcdefghij"), 16),
+        failure("Withheld.", 1, ["q7"], 1),
+    )
+    overflow, withheld = [f.sentence for f in said(one, kind=FindingKind.LIMIT) if "failed for good" in f.sentence]
+    assert overflow == (
+        "On sums, 32 samples of small failed for good (HTTP 400: [2J too long), on problems a, b, c, d, e, f, g, h, i, "
+        "j and 6 more; they count as wrong, with what they cost."
+    )
+    assert withheld == (
+        "On sums, 1 sample of small failed for good (Withheld), on problem q7; it counts as wrong, with what it cost."
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "budget", "told"),
+    [
+        ("usd", "usd=0.01", "The budget of $0.01 ran out after 40 of 60 problems; start again with a larger --budget"),
+        ("tokens", "usd=1,tokens=1e6", "The budget of 1,000,000 tokens ran out after 40 of 60 problems"),
+        ("seconds", None, "The budget ran out after 40 of 60 problems"),
+        ("interrupted", None, "The study was interrupted after 40 of 60 problems; start it again: nothing is bought"),
+        ("The quota is used up.", None, "The study could not go on (The quota is used up) after 40 of 60 problems"),
+    ],
+)
+def test_a_study_that_ended_early_says_why_and_how_to_go_on(reason: str, budget: str | None, told: str) -> None:
+    one = analysis(evaluated("greedy", rates(0.4, problems=40)))
+    one = replace(one, result=one.result.model_copy(update={"problems_total": 60}))
+    made = results(one)
+    how = made.how.model_copy(update={"stop_reason": reason, "budget": budget})
+    (found,) = [f for f in find(made.model_copy(update={"how": how}), [one]) if "bought twice" in f.sentence]
+    assert found.sentence.startswith(told)
+    assert found.kind is FindingKind.LIMIT
+
+
+def test_a_study_that_is_done_has_no_reason_to_be_told() -> None:
+    one = analysis(evaluated("greedy", rates(0.4)))
+    assert not any("bought twice" in finding.sentence for finding in find(results(one), [one]))

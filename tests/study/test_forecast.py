@@ -51,6 +51,7 @@ async def test_a_probe_gives_what_the_study_then_finds(tmp_path: Path) -> None:
     assert not forecast.bound
     assert forecast.left.calls == 50 * 9
     results = await run_study(study, tmp_path)
+    assert results.how.restarts == 0
     assert results.plan is not None
     assert results.plan.forecast == forecast
     assert results.plan.actual.tokens == pytest.approx(forecast.whole.tokens, rel=0.2)

@@ -10,6 +10,7 @@ from perpend.store import Store
 from perpend.study.breakdown import difficulty, gaps
 from perpend.study.choose import budgets, compare, recommend, settings
 from perpend.study.evaluate import Analysis, Evaluated, curve, evaluate, halves
+from perpend.study.failures import failures
 from perpend.study.findings import find
 from perpend.study.headlines import headlines
 from perpend.study.outlook import planned_and_actual
@@ -60,6 +61,7 @@ def _task(
         problems=len(problems),
         problems_total=len(task.problems),
         counts=[_counts(name, pool) for name, pool in pools.items() if problems],
+        failures=[failure for name, pool in pools.items() for failure in failures(name, pool)],
         curves=[curve(each) for each in evaluated],
         gaps=[gap for name, pool in pools.items() for gap in gaps(name, pool, evaluated)],
         difficulty=[d for name, pool in pools.items() if (d := difficulty(name, task, pool, plan.spec.seed))],

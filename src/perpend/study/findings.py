@@ -21,7 +21,7 @@ def find(results: Results, analyses: Sequence[Analysis]) -> list[Finding]:
     measured = [analysis for analysis in analyses if any(count.samples for count in analysis.result.counts)]
     if not measured:
         return [
-            limit("No problem was completed, so there is nothing to report; raise the budget and start again."),
+            limit("No problem was completed, so there is nothing to report."),
             *limits(results, analyses),
         ]
     found = _named(_headline(measured, engines[0]), engines[0], engines)

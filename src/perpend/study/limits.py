@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from perpend.core import Budget, StopReason
 from perpend.study.evaluate import Analysis
-from perpend.study.results import Curve, Finding, FindingKind, Results, TaskResult
+from perpend.study.record import INTERRUPTED
+from perpend.study.results import Curve, Failure, Finding, FindingKind, HowItWasRun, Results, TaskResult
+
+CAPS = {"usd": "${:,.10g}", "tokens": "{:,} tokens", "seconds": "{:,.10g} seconds", "samples": "{:,} samples"}
+"""How the parts of a budget are written; a study that one of them ended names it as its stop reason."""
+ERROR_SHOWN = 300
+"""Characters of an engine's own words."""
 
 
 def limits(results: Results, analyses: Sequence[Analysis]) -> Iterator[Finding]:
     """One sentence a limit, the gravest first."""
     if any(engine.simulated for engine in results.engines):
         yield limit("These figures are SIMULATED: no model generated anything.")
+    yield from _stopped(results)
     for task in results.tasks:
         yield from _of_task(task)
     for engine in results.engines:
@@ -25,10 +33,30 @@ def limits(results: Results, analyses: Sequence[Analysis]) -> Iterator[Finding]:
     )
 
 
+def _stopped(results: Results) -> Iterator[Finding]:
+    """Why a study has fewer problems than it was asked for, and how to go on."""
+    done, total = sum(t.problems for t in results.tasks), sum(t.problems_total for t in results.tasks)
+    reason = results.how.stop_reason
+    if done == total or reason == StopReason.COMPLETE:
+        return
+    if reason in CAPS:
+        what, remedy = f"The budget{_cap(results.how)} ran out", "start again with a larger --budget"
+    elif reason == INTERRUPTED:
+        what, remedy = "The study was interrupted", "start it again"
+    else:
+        what, remedy = f"The study could not go on ({reason.rstrip('.')})", "start it again once that is mended"
+    yield limit(f"{what} after {done} of {total} problems; {remedy}: nothing is bought twice.")
+
+
+def _cap(how: HowItWasRun) -> str:
+    """The part of the budget that ran out; nothing where the folder's budget has been changed since."""
+    amount = getattr(Budget.parse(how.budget or ""), how.stop_reason)
+    return "" if amount is None else f" of {CAPS[how.stop_reason].format(amount)}"
+
+
 def _of_task(task: TaskResult) -> Iterator[Finding]:
     if task.problems < task.problems_total:
-        done = f"{task.problems} of {task.problems_total} problems are complete"
-        yield limit(f"On {task.task}, {done}; the rest were not bought.")
+        yield limit(f"On {task.task}, {task.problems} of {task.problems_total} problems are in the figures.")
     for counts in task.counts:
         wanted = task.problems * sum(max(p.n for p in c.points) for c in _drawn(task, counts.engine))
         if counts.samples < wanted:
@@ -37,8 +65,21 @@ def _of_task(task: TaskResult) -> Iterator[Finding]:
         if counts.truncated > 0.01:
             share = f"{percent(counts.truncated)} of {counts.engine}'s samples"
             yield limit(f"On {task.task}, {share} were cut at max_tokens and count as wrong.")
-        if counts.failed:
-            yield limit(f"On {task.task}, {percent(counts.failed)} of {counts.engine}'s requests failed for good.")
+    for failure in task.failures:
+        yield limit(_failed(task.task, failure))
+
+
+def _failed(task: str, failure: Failure) -> str:
+    """What went wrong with some samples, where, and how they count."""
+    n, many = failure.samples, failure.problems_total
+    unnamed = many - len(failure.problems)
+    error = " ".join("".join(c if c.isprintable() else " " for c in failure.error).split()).rstrip(".")
+    said = error if len(error) <= ERROR_SHOWN else error[: ERROR_SHOWN - 1] + "…"
+    where = f"problem{'s' * (many > 1)} {', '.join(failure.problems)}{f' and {unnamed:,} more' if unnamed else ''}"
+    return (
+        f"On {task}, {n:,} sample{'s' * (n > 1)} of {failure.engine} failed for good ({said}), on {where}; "
+        f"{'they count' if n > 1 else 'it counts'} as wrong, with what {'they' if n > 1 else 'it'} cost."
+    )
 
 
 def _drawn(task: TaskResult, engine: str) -> list[Curve]:

@@ -137,6 +137,16 @@ class SampleCounts(Model):
     prompt_tokens: float
 
 
+class Failure(Model):
+    """Samples of one engine that failed for good, for one reason: they count as wrong, with what they cost."""
+
+    engine: str
+    error: str = Field(description="of the first one; that of the others differs in numbers at most")
+    samples: int
+    problems: list[str] = Field(description="ids in visit order, ten at most")
+    problems_total: int = Field(description="how many problems it happened to")
+
+
 class TaskResult(Model):
     """All that was measured on one task."""
 
@@ -146,6 +156,7 @@ class TaskResult(Model):
     problems: int = Field(description="in the figures: the longest complete prefix of the visit order")
     problems_total: int
     counts: list[SampleCounts]
+    failures: list[Failure] = Field(default_factory=list, description="why samples failed, the most frequent first")
     curves: list[Curve]
     gaps: list[Gaps]
     difficulty: list[Difficulty]
@@ -328,7 +339,8 @@ class HowItWasRun(Model):
     temperature: str
     started: str
     seconds: float
-    restarts: int
+    restarts: int = Field(description="runs that were interrupted or killed, and gone on from")
+    budget: str | None = Field(default=None, description="of the whole job")
     stop_reason: str
     versions: dict[str, str]
     hardware: dict[str, str]
