@@ -10,6 +10,7 @@ import pytest
 
 from perpend.core import GREEDY, SAMPLED, Pools, Strategy
 from perpend.stats import pass_at_k
+from perpend.strategies.adaptive_consistency import AdaptiveConsistency
 from perpend.strategies.best_of_n import BestOfN
 from perpend.strategies.coverage import Coverage
 from perpend.strategies.fixed import ragged
@@ -50,6 +51,33 @@ async def test_a_weighted_vote_agrees_order_by_order(probabilities: str, tempera
     strategy = WeightedVote(verifier="known", temperature=temperature)
     offline = strategy.offline(pools_of(rows), orders_of(ORDERS))
     np.testing.assert_array_equal(offline.correct, await live_correct(strategy, rows))
+
+
+@pytest.mark.parametrize("confidence", [0.7, 0.8])
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_adaptive_consistency_agrees_order_by_order(seed: int, confidence: float):
+    rows = tiny_rows(seed, samples=4)
+    strategy = AdaptiveConsistency(confidence=confidence)
+    await check_order_by_order(strategy, rows)
+
+
+async def check_order_by_order(strategy: Strategy, rows: list[list[Tiny]]) -> None:
+    """Answer, samples, tokens and early stops of the offline evaluation are those of live runs, in every order."""
+    ended_early = 0
+    for p in range(len(ORDERS)):
+        outcomes = strategy.offline(pools_of(rows), orders_of(ORDERS[p : p + 1]))
+        for i, k in np.ndindex(PROBLEMS, SAMPLES):
+            result = await live(replace(strategy, n=k + 1), rows, i, ORDERS[p, i])  # type: ignore[type-var]
+            usage = result.charge.total.usage
+            spend = outcomes.spend["replay"]
+            assert outcomes.correct[0, i, k] == (result.answer == RIGHT)
+            assert outcomes.samples[0, i, k] == len(result.candidates)
+            assert spend.completion[0, i, k] + spend.discarded[0, i, k] == usage.completion
+            assert (spend.prompt[0, i, k], spend.cached[0, i, k]) == (usage.prompt, usage.cached)
+            assert outcomes.stopped is not None
+            assert outcomes.stopped[0, i, k] == (result.certificate is not None)
+            ended_early += result.certificate is not None and k + 1 > len(result.candidates)
+    assert ended_early
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,7 +7,7 @@ import pytest
 
 from perpend.stats import holm, sign_flip_test
 from perpend.study.choose import budgets, choose, compare, recommend, settings
-from perpend.study.evaluate import _cross_fit, halves
+from perpend.study.evaluate import cross_fit_shares, halves
 from tests.study.made import evaluated
 
 
@@ -35,14 +35,18 @@ def test_the_cross_fitted_figure_is_not_flattered_by_the_choice() -> None:
 
 
 def test_settings_chosen_by_cross_fitting_are_not_flattered_either() -> None:
-    values = [_cross_fit(np.stack(lucky(seed)), halves(names(60), seed)).mean() for seed in range(300)]
+    values = [cross_fitted(np.stack(lucky(seed)), halves(names(60), seed)).mean() for seed in range(300)]
     assert np.mean(values) == pytest.approx(0.5, abs=4 * 0.065 / np.sqrt(300))
+
+
+def cross_fitted(correct: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    return np.asarray((cross_fit_shares(correct, splits) * correct).sum(axis=0))
 
 
 @pytest.mark.parametrize("first", [[True] * 6, [False] * 6, [True, False] * 3])
 def test_one_half_may_be_empty(first: list[bool]) -> None:
     good, bad, splits = np.ones((6, 2)), np.zeros((6, 2)), np.array([first, first])
-    assert _cross_fit(np.stack([bad, good]), splits).mean() == 1.0
+    assert cross_fitted(np.stack([bad, good]), splits).mean() == 1.0
     chosen = choose(settings([evaluated("majority", good), evaluated("best_of_n", bad)]), 1000.0, splits)
     assert chosen is not None
     assert chosen.correct.tolist() == [1.0] * 6

@@ -15,7 +15,8 @@ import pytest
 from perpend.core import GREEDY, SAMPLED, ModelShape, Orders, Pools, Sample, pool_key
 from perpend.store import Store
 from perpend.study import EngineSpec, StudySpec, TaskSpec, problem_views, run_study
-from perpend.study.evaluate import make_orders, per_correct
+from perpend.study.evaluate import per_correct
+from perpend.study.offline import make_orders
 from perpend.study.plan import Block, Plan
 from perpend.study.pools import load_pools
 from perpend.study.record import engines_of

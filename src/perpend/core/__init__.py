@@ -18,10 +18,35 @@ from perpend.core.errors import (
     VerifierError,
 )
 from perpend.core.flight import pool_key
-from perpend.core.pool import GREEDY, SAMPLED, Bools, Draw, Floats, Ints, Orders, Outcomes, Pool, Pools, Spend
+from perpend.core.pool import (
+    GREEDY,
+    SAMPLED,
+    Bools,
+    Draw,
+    Floats,
+    Ints,
+    Orders,
+    Outcomes,
+    Pool,
+    PoolField,
+    Pools,
+    Probes,
+    Spend,
+)
 from perpend.core.problem import Problem
 from perpend.core.prompt import Message, Prompt, Request, derive_seed, digest
-from perpend.core.protocols import Caps, DrawnFrom, Engine, Recorder, SampleKey, Strategy, Task, Tunable, Verifier
+from perpend.core.protocols import (
+    Caps,
+    DrawnFrom,
+    Engine,
+    Purse,
+    Recorder,
+    SampleKey,
+    Strategy,
+    Task,
+    Tunable,
+    Verifier,
+)
 from perpend.core.recorder import MemoryRecorder
 from perpend.core.registry import Call, Registry, parse_call, split_top_level
 from perpend.core.result import Certificate, Result, Score, StopReason
@@ -61,10 +86,13 @@ __all__ = [
     "Outcomes",
     "PerpendError",
     "Pool",
+    "PoolField",
     "Pools",
     "Price",
+    "Probes",
     "Problem",
     "Prompt",
+    "Purse",
     "Recorder",
     "Registry",
     "Request",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,22 @@ from perpend.core.prompt import Prompt
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+T = TypeVar("T")
+
+
+class PoolField(StrEnum):
+    """What a pool may hold besides its verdicts; a strategy names those that it cannot do without."""
+
+    ANSWERS = "answers"
+    """Which answer each sample gave, so that answers can be compared."""
+    TOKENS = "tokens"
+    """How many tokens each sample took."""
+    SECONDS = "seconds"
+    """How long each sample took."""
+    TEXTS = "texts"
+    """What each sample said."""
+    PROBES = "probes"
+    """Answers forced along each trace."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,30 @@ SAMPLED = Draw()
 
 
 @dataclass(frozen=True)
+class Probes:
+    """Answers forced along each trace: [problem, sample, depth], depth d asked after every · (d + 1) tokens.
+
+    Attributes:
+        keys: as `Pool.keys`, in the same code; −1 where nothing was answered. Past a trace's end: its final answer.
+        correct: graded by the oracle.
+        every: tokens between two probes.
+        tokens: what one probe generated.
+    """
+
+    keys: Ints
+    correct: Bools
+    every: int
+    tokens: int = 16
+
+    def rows(self, which: slice | Ints) -> Probes:
+        """The same for some of the problems."""
+        return replace(self, keys=self.keys[which], correct=self.correct[which])
+
+
+MEASURED = frozenset({PoolField.ANSWERS, PoolField.TOKENS, PoolField.SECONDS})
+
+
+@dataclass(frozen=True)
 class Pool:
     """The samples of one draw, [problem, sample] throughout; rows are ragged where `mask` is False.
 
@@ -54,6 +96,9 @@ class Pool:
         device_seconds: each sample's share of the engine's time, NaN where unknown.
         mask: where a sample exists.
         probabilities: by verifier name, for those that give calibrated ones; NaN where they gave none.
+        probes: answers forced along the traces, None where there are none.
+        texts: [problem][sample], where a strategy of the study reads them.
+        fields: what was measured; arrays of the rest hold nothing to rely on.
     """
 
     engine: str
@@ -67,6 +112,9 @@ class Pool:
     device_seconds: Floats
     mask: Bools
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
+    probes: Probes | None = None
+    texts: Sequence[Sequence[str]] | None = None
+    fields: frozenset[PoolField] = MEASURED
 
     @property
     def samples(self) -> int:
@@ -76,18 +124,20 @@ class Pool:
     def rows(self, which: slice | Ints) -> Pool:
         """The same pool for some of the problems."""
         chosen = np.arange(len(self.problems))[which]
-        return Pool(
-            self.engine,
-            tuple(self.problems[i] for i in chosen),
-            self.keys[which],
-            self.correct[which],
-            {name: score[which] for name, score in self.scores.items()},
-            self.prompt_tokens[which],
-            self.completion_tokens[which],
-            self.seconds[which],
-            self.device_seconds[which],
-            self.mask[which],
-            {name: probability[which] for name, probability in self.probabilities.items()},
+        return replace(
+            self,
+            problems=tuple(self.problems[i] for i in chosen),
+            keys=self.keys[which],
+            correct=self.correct[which],
+            scores={name: score[which] for name, score in self.scores.items()},
+            prompt_tokens=self.prompt_tokens[which],
+            completion_tokens=self.completion_tokens[which],
+            seconds=self.seconds[which],
+            device_seconds=self.device_seconds[which],
+            mask=self.mask[which],
+            probabilities={name: probability[which] for name, probability in self.probabilities.items()},
+            probes=self.probes.rows(which) if self.probes else None,
+            texts=[self.texts[i] for i in chosen] if self.texts is not None else None,
         )
 
 
@@ -110,12 +160,20 @@ class Orders:
     def __init__(self, make: Callable[[Draw], Ints]) -> None:
         self._make = make
         self._made: dict[Draw, Ints] = {}
+        self._derived: dict[Hashable, Any] = {}
 
     def of(self, draw: Draw) -> Ints:
         """The permutations of one pool."""
         if draw not in self._made:
             self._made[draw] = self._make(draw)
         return self._made[draw]
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What several strategies derive from these orders, made by the first of them that asks."""
+        if name not in self._derived:
+            self._derived[name] = make()
+        derived: T = self._derived[name]
+        return derived
 
 
 @dataclass(frozen=True)
@@ -146,7 +204,9 @@ class Spend:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a strategy would have done: [permutation, problem, N], N = 1 … samples; one permutation where exact.
+    """What a strategy would have done: [permutation, problem, N], N = 1 … what it read of the pool.
+
+    One permutation stands for all of them in closed form, and where the strategy has taken the mean itself.
 
     Attributes:
         correct: 1 where its answer is right; an expectation in [0, 1] in closed form.
@@ -154,10 +214,12 @@ class Outcomes:
         spend: by engine name.
         latency_seconds: the critical path, NaN where unknown.
         monte_carlo: the standard error of `correct`'s mean over problems, [N], where it is an estimate over orders.
+        stopped: share of the orders in which a rule ended the sampling before N; None where there is no such rule.
     """
 
     correct: Floats
     samples: Floats
     spend: Mapping[str, Spend]
     latency_seconds: Floats
-    monte_carlo: Floats | None = field(default=None)
+    monte_carlo: Floats | None = None
+    stopped: Floats | None = None

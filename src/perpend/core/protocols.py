@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-from perpend.core.charge import Cause, Charge, ModelShape
-from perpend.core.pool import Draw, Orders, Outcomes, Pools
+from perpend.core.charge import Cause, Charge, ModelShape, Usage
+from perpend.core.pool import Draw, Orders, Outcomes, PoolField, Pools
 from perpend.core.problem import Problem
 from perpend.core.prompt import Prompt, Request
 from perpend.core.result import Result, Score
@@ -67,11 +67,15 @@ class Engine(Protocol):
 
     @property
     def overhead(self) -> Charge:
-        """What it has spent since it was started that is no sample's: filler rows, probes. Tokens and seconds only."""
+        """What it has spent since it was started that is no sample's and that no purse has paid for: filler rows, and
+        probes of this machine. Tokens and seconds only."""
         ...
 
-    async def start(self) -> None:
-        """Load, and probe what it can do. Raises EngineError."""
+    async def start(self, purse: Purse | None = None) -> None:
+        """Load, and probe what it can do. `purse` pays for calls that somebody bills; None: nobody keeps account.
+
+        Raises EngineError, and what the purse raises.
+        """
         ...
 
     async def close(self) -> None:
@@ -84,6 +88,25 @@ class Engine(Protocol):
 
     async def loglik(self, prompt: Prompt, text: str) -> float:
         """The log-probability of `text` after `prompt`, summed over its tokens. Raises EngineError if it cannot."""
+        ...
+
+
+class Purse(Protocol):
+    """Pays for calls that are no sample's, such as those that find out what a server can do."""
+
+    def afford(self, most: Usage) -> None:
+        """Raise ConfigError where the budget has no room for calls that may cost so much together."""
+        ...
+
+    async def reserve(self, most: Usage) -> int:
+        """Hold the most that a call can cost, and store that before it is sent; returns the reservation's number.
+
+        Raises ConfigError as `afford` does, rather than wait for room: those who hold it may be waiting for this call.
+        """
+        ...
+
+    def settle(self, reservation: int, used: Usage | None) -> None:
+        """Book what the call cost. None: nobody knows, and it stays at what was held, as uncertain."""
         ...
 
 
@@ -161,6 +184,11 @@ class Strategy(Protocol):
         """The pools that `offline` reads."""
         ...
 
+    @property
+    def needs(self) -> frozenset[PoolField]:
+        """What those pools must hold besides verdicts; where they do not, the strategy is left out by name."""
+        ...
+
     async def __call__(self, problem: Problem, run: Run) -> Result:
         """Answer one problem."""
         ...
@@ -213,6 +241,10 @@ class Recorder(Protocol):
 
     def reserve(self, key: SampleKey, source: DrawnFrom, estimate: Charge) -> int:
         """Store a reservation before the request is sent; returns its number."""
+        ...
+
+    def reserve_overhead(self, engine: str, estimate: Charge) -> int:
+        """The same for a call that is no sample's."""
         ...
 
     def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:

@@ -15,6 +15,7 @@ from perpend.stats.intervals import Interval, mover
 from perpend.stats.majority import MajorityCurve, majority_curve, vote_curve
 from perpend.stats.orders import permutations
 from perpend.stats.ranks import best_of_n_curve, expected_max_curve
+from perpend.stats.running import RunningVote, running_vote
 from perpend.stats.scaling import (
     BetaFit,
     PowerLaw,
@@ -38,6 +39,7 @@ __all__ = [
     "LossGaps",
     "MajorityCurve",
     "PowerLaw",
+    "RunningVote",
     "VerifierRates",
     "answer_correlation",
     "auc_within_problems",
@@ -60,6 +62,7 @@ __all__ = [
     "pass_at_k",
     "permutations",
     "power_law_intervals",
+    "running_vote",
     "sign_flip_test",
     "thin",
     "verifier_rates",

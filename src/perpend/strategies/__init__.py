@@ -14,5 +14,6 @@ STRATEGIES: Registry[Strategy] = Registry(
         "weighted_vote": "perpend.strategies.weighted_vote:WeightedVote",
         "best_of_n": "perpend.strategies.best_of_n:BestOfN",
         "coverage": "perpend.strategies.coverage:Coverage",
+        "adaptive_consistency": "perpend.strategies.adaptive_consistency:AdaptiveConsistency",
     },
 )

@@ -9,7 +9,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from perpend.core import SAMPLED, Bools, Draw, Floats, Orders, Outcomes, Pools, Problem, Result, Run, Sample, Score
+from perpend.core import (
+    SAMPLED,
+    Bools,
+    Draw,
+    Floats,
+    Orders,
+    Outcomes,
+    PoolField,
+    Pools,
+    Problem,
+    Result,
+    Run,
+    Sample,
+    Score,
+)
 from perpend.stats import best_of_n_curve
 from perpend.strategies.fixed import draw, fixed_outcomes, ragged, refuse_no_samples
 
@@ -24,6 +38,7 @@ class BestOfN:
 
     name: ClassVar[str] = "best_of_n"
     oracle: ClassVar[bool] = False
+    needs: ClassVar[frozenset[PoolField]] = frozenset()
     draws: ClassVar[tuple[Draw, ...]] = (SAMPLED,)
 
     n: int = 16

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perpend.core import SAMPLED, ConfigError, Draw, Orders, Outcomes, Pools, Problem, Result, Run
+from perpend.core import SAMPLED, ConfigError, Draw, Orders, Outcomes, PoolField, Pools, Problem, Result, Run
 from perpend.stats import coverage_curve
 from perpend.strategies.fixed import fixed_outcomes, ragged, refuse_no_samples
 
@@ -17,6 +17,7 @@ class Coverage:
 
     name: ClassVar[str] = "coverage"
     oracle: ClassVar[bool] = True
+    needs: ClassVar[frozenset[PoolField]] = frozenset()
     draws: ClassVar[tuple[Draw, ...]] = (SAMPLED,)
     verifier: ClassVar[None] = None
 

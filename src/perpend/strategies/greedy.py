@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from perpend.core import GREEDY, Draw, Orders, Outcomes, Pools, Problem, Result, Run
+from perpend.core import GREEDY, Draw, Orders, Outcomes, PoolField, Pools, Problem, Result, Run
 from perpend.strategies.fixed import fixed_outcomes
 
 
@@ -18,6 +18,7 @@ class Greedy:
 
     name: ClassVar[str] = "greedy"
     oracle: ClassVar[bool] = False
+    needs: ClassVar[frozenset[PoolField]] = frozenset()
     draws: ClassVar[tuple[Draw, ...]] = (GREEDY,)
     n: ClassVar[int] = 1
     verifier: ClassVar[None] = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perpend.core import SAMPLED, Draw, Floats, Ints, Orders, Outcomes, Pools, Problem, Result, Run
+from perpend.core import SAMPLED, Draw, Floats, Ints, Orders, Outcomes, PoolField, Pools, Problem, Result, Run
 from perpend.stats import majority_curve, vote_winners
 from perpend.strategies.fixed import draw, fixed_outcomes, ragged, refuse_no_samples
 from perpend.strategies.votes import Tally, credit_over_orders
@@ -24,6 +24,7 @@ class Majority:
 
     name: ClassVar[str] = "majority"
     oracle: ClassVar[bool] = False
+    needs: ClassVar[frozenset[PoolField]] = frozenset({PoolField.ANSWERS})
     draws: ClassVar[tuple[Draw, ...]] = (SAMPLED,)
     verifier: ClassVar[None] = None
 

@@ -89,7 +89,7 @@ def credit_over_orders(pool: Pool, order: Ints, verifier: str | None, rule: Rule
     values = pool.scores[verifier] if verifier else unscored
     probabilities = pool.probabilities.get(verifier or "", unscored)
     winners = rule(keys[problem, order], values[problem, order], probabilities[problem, order])
-    correct = _credits(keys, pool)[problem, winners]
+    correct = credits_of(keys, pool)[problem, winners]
     variance = correct.var(axis=0, ddof=1) if len(order) > 1 else np.full(keys.shape, np.nan)
     return correct, np.sqrt((variance / len(order)).sum(axis=0)) / len(pool.problems)
 
@@ -105,7 +105,7 @@ def existing_first(order: Ints, mask: Bools) -> Ints:
     return np.take_along_axis(order, np.argsort(missing, axis=-1, kind="stable"), axis=-1)
 
 
-def _credits(keys: Ints, pool: Pool) -> Floats:
+def credits_of(keys: Ints, pool: Pool) -> Floats:
     """[problem, key]: the share of a key's samples that are correct; 0 in the last column, for nobody."""
     credits = np.zeros((len(keys), int(keys.max(initial=-1)) + 2))
     for key in range(credits.shape[1] - 1):

@@ -8,7 +8,21 @@ from typing import ClassVar
 
 import numpy as np
 
-from perpend.core import SAMPLED, ConfigError, Draw, Floats, Ints, Orders, Outcomes, Pools, Problem, Result, Run, Score
+from perpend.core import (
+    SAMPLED,
+    ConfigError,
+    Draw,
+    Floats,
+    Ints,
+    Orders,
+    Outcomes,
+    PoolField,
+    Pools,
+    Problem,
+    Result,
+    Run,
+    Score,
+)
 from perpend.stats import vote_winners
 from perpend.strategies.fixed import draw, fixed_outcomes, refuse_no_samples
 from perpend.strategies.votes import codes, credit_over_orders, elected, softmax_winners
@@ -34,6 +48,7 @@ class WeightedVote:
 
     name: ClassVar[str] = "weighted_vote"
     oracle: ClassVar[bool] = False
+    needs: ClassVar[frozenset[PoolField]] = frozenset({PoolField.ANSWERS})
     draws: ClassVar[tuple[Draw, ...]] = (SAMPLED,)
 
     n: int = 16

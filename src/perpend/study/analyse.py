@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
-from perpend.core import Finish, Price
+from perpend.core import Finish, Pools, Price
 from perpend.economics import pareto
 from perpend.store import Store
 from perpend.study.breakdown import difficulty, gaps
@@ -15,7 +16,8 @@ from perpend.study.findings import find
 from perpend.study.headlines import headlines
 from perpend.study.outlook import planned_and_actual
 from perpend.study.plan import Plan, PlannedTask
-from perpend.study.pools import TaskPools, load_pools
+from perpend.study.pools import TaskPools, by_engine, lacks, load_pools, read_pools
+from perpend.study.pricing import as_billed
 from perpend.study.record import bought, engines_of, how_it_was_run, shape_of, waiting
 from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult
 
@@ -33,7 +35,7 @@ def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
         engines=list(engines.values()),
         bought=bought(store),
         waiting=waiting(store),
-        plan=planned_and_actual(store, [analysis.result for analysis in analyses], bought(store), how.seconds),
+        plan=planned_and_actual(plan, store, prices, bought(store), how.seconds),
         how=how,
     )
     return results.model_copy(update={"findings": find(results, analyses)})
@@ -44,13 +46,18 @@ def _task(
 ) -> Analysis:
     pools = load_pools(plan, task, engines, store)
     shapes = {name: shape_of(engine) for name, engine in engines.items()}
+    prices = {name: as_billed(price, chain(*pools[name].samples.values())) for name, price in prices.items()}
     problems = next(iter(pools.values())).problems
-    evaluated = [
-        evaluate(name, strategy, engine, pools[engine], shapes, prices, plan.spec.seed, oracle=task.needs_key(strategy))
-        for engine in plan.engines
-        for name, strategy in task.strategies.items()
-        if problems
-    ]
+    evaluated: list[Evaluated] = []
+    lacking: dict[str, str] = {}
+    for engine, wanted in by_engine(task.strategies, list(plan.engines)).items() if problems else ():
+        read = {name: read_pools(strategy.draws, engine, pools) for name, strategy in wanted.items()}
+        unserved = {name: why for name, each in read.items() if (why := lacks(wanted[name], each))}
+        lacking |= unserved
+        served = {name: strategy for name, strategy in wanted.items() if name not in unserved}
+        together = Pools({draw: pool for name in served for draw, pool in read[name].items()})
+        if served:
+            evaluated += evaluate(served, engine, together, shapes, prices, plan.spec.seed, task.needs_key)
     splits = halves([problem.id for problem in problems], plan.spec.seed)
     among = settings(evaluated)
     at = budgets(evaluated) if among else []
@@ -69,7 +76,7 @@ def _task(
         recommendations=recommend(among, at, splits),
         frontier=_frontier(evaluated),
     )
-    return Analysis(task.task.name, evaluated, result, task.left_out)
+    return Analysis(task.task.name, evaluated, result, {**task.left_out, **lacking})
 
 
 def _counts(engine: str, pools: TaskPools) -> SampleCounts:

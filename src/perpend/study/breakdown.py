@@ -10,9 +10,10 @@ import numpy as np
 from perpend.core import SAMPLED, Draw, Floats, Pool, Pools, Strategy
 from perpend.stats import Half, coverage_curve, difficulty_bins, mean_interval, paired_interval
 from perpend.strategies.fixed import ragged
-from perpend.study.evaluate import Evaluated, estimate, make_orders
+from perpend.study.evaluate import Evaluated, estimate
+from perpend.study.offline import make_orders
 from perpend.study.plan import PlannedTask
-from perpend.study.pools import TaskPools
+from perpend.study.pools import TaskPools, by_engine, lacks, read_pools
 from perpend.study.results import Difficulty, DifficultyBin, Gaps
 
 FEWEST_PROBLEMS = 10
@@ -57,9 +58,12 @@ def difficulty(engine: str, task: PlannedTask, pools: TaskPools, seed: int) -> D
         return None
     bins = difficulty_bins(pool.correct.astype(float), seed)
     n = pool.samples // 2
-    by_strategy = {
-        name: bins.means(_on_half(pools, engine, strategy, n, seed)) for name, strategy in task.strategies.items()
+    served = {
+        name: strategy
+        for name, strategy in by_engine(task.strategies, [engine])[engine].items()
+        if lacks(strategy, read_pools(strategy.draws, engine, {engine: pools})) is None
     }
+    by_strategy = {name: bins.means(_on_half(pools, engine, strategy, n, seed)) for name, strategy in served.items()}
     sizes = [sum(int((half.bin_of == b).sum()) for half in bins.halves) / 2 for b in range(bins.bins)]
     return Difficulty(
         engine=engine,
@@ -90,7 +94,7 @@ def _on_half(pools: TaskPools, engine: str, strategy: Strategy, n: int, seed: in
     """A strategy at N on the evaluation half of the sampled pool; other draws stay whole."""
 
     def correct(half: Half) -> Floats:
-        whole = pools.of(strategy.draws, engine)
+        whole = read_pools(strategy.draws, engine, {engine: pools})
         read = Pools({draw: _half_of(pool, half) if _is_sampled(draw) else pool for draw, pool in whole.items()})
         found = strategy.offline(read, make_orders(read, seed)).correct.mean(axis=0)
         return np.asarray(found[:, min(n, found.shape[1]) - 1])
@@ -103,17 +107,22 @@ def _is_sampled(draw: Draw) -> bool:
 
 
 def _half_of(pool: Pool, half: Half) -> Pool:
-    take = half.take
-    return Pool(
-        pool.engine,
-        pool.problems,
-        take(pool.keys),
-        take(pool.correct),
-        {name: take(score) for name, score in pool.scores.items()},
-        pool.prompt_tokens,
-        take(pool.completion_tokens),
-        take(pool.seconds),
-        take(pool.device_seconds),
-        take(pool.mask),
-        {name: take(probability) for name, probability in pool.probabilities.items()},
+    take, rows = half.take, np.arange(len(pool.problems))[:, None]
+    return replace(
+        pool,
+        keys=take(pool.keys),
+        correct=take(pool.correct),
+        scores={name: take(score) for name, score in pool.scores.items()},
+        completion_tokens=take(pool.completion_tokens),
+        seconds=take(pool.seconds),
+        device_seconds=take(pool.device_seconds),
+        mask=take(pool.mask),
+        probes=pool.probes
+        and replace(
+            pool.probes, keys=pool.probes.keys[rows, half.columns], correct=pool.probes.correct[rows, half.columns]
+        ),
+        texts=None
+        if pool.texts is None
+        else [[row[i] for i in kept] for row, kept in zip(pool.texts, half.columns, strict=True)],
+        probabilities={name: take(probability) for name, probability in pool.probabilities.items()},
     )

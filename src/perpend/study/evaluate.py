@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from perpend.core import (
     Bools,
-    Draw,
     Floats,
-    Ints,
     ModelShape,
-    Orders,
     Outcomes,
-    Pool,
     Pools,
     Price,
     Strategy,
-    derive_seed,
 )
-from perpend.stats import Interval, cost_per_correct, mean_interval, permutations
+from perpend.stats import Interval, cost_per_correct, mean_interval
 from perpend.strategies import describe
-from perpend.strategies.votes import existing_first
 from perpend.study.costs import Costs, costs
-from perpend.study.pools import TaskPools
+from perpend.study.offline import Averaged, average_outcomes, mixed
 from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskResult
 
 UNBOUNDED = Estimate(value=None, low=None, high=None)
-PERMUTATIONS = 64
 SPLITS = 16
 """Ways to halve the problems, for choosing on one half and scoring on the other."""
 NEXT_TO_NOTHING = 1e-12
 """Stands for a cost of zero where a cost must be positive."""
-ROWS_AT_ONCE = 256
-"""Problems evaluated together: bounds the memory of [permutation, problem, N] arrays."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +81,76 @@ class Analysis:
 
 
 def evaluate(
-    name: str,
-    strategy: Strategy,
+    strategies: Mapping[str, Strategy],
     engine: str,
-    pools: TaskPools,
+    pools: Pools,
     shapes: Mapping[str, ModelShape | None],
     prices: Mapping[str, Price],
     seed: int,
-    *,
-    oracle: bool = False,
-) -> Evaluated:
-    """A strategy on a task's pools; settings that it leaves open are chosen on one half of the problems and
+    needs_key: Callable[[Strategy], bool],
+) -> list[Evaluated]:
+    """Strategies on the pools that they read; settings that one leaves open are chosen on one half of the problems and
     reported on the other.
+
+    Args:
+        strategies: by how the report writes them.
+        engine: the engine's name, of several the names joined by "+".
+        pools: all that the strategies read.
+        shapes: of the engines' models.
+        prices: of the engines' tokens.
+        seed: of the study.
+        needs_key: whether one is a ceiling, itself or for its verifier.
     """
-    read = pools.of(strategy.draws, engine)
-    candidates = grid(strategy)
-    found = _outcomes(candidates, read, seed)
-    priced = costs(found[0][0], shapes, prices).upto(strategy.n)
-    errors = [error[: strategy.n] for _, error in found if error is not None]
+    asked = {name: grid(strategy) for name, strategy in strategies.items()}
+    found = iter(average_outcomes([setting for of in asked.values() for setting in of], pools, seed))
+    splits = halves(next(iter(pools.values())).problems, seed)
+    evaluated = []
+    for name, settings in asked.items():
+        averaged = [next(found) for _ in settings]
+        chosen = choose_setting(settings, averaged, splits, strategies[name].n)
+        evaluated.append(
+            Evaluated(
+                name=name,
+                strategy=strategies[name],
+                engine=engine,
+                costs=costs(chosen.outcomes, shapes, prices).upto(strategies[name].n),
+                monte_carlo=chosen.error,
+                oracle=needs_key(strategies[name]),
+                settings=chosen.said,
+                best=chosen.best,
+            )
+        )
+    return evaluated
+
+
+@dataclass(frozen=True)
+class ChosenSetting:
+    """What a strategy with settings left open comes to.
+
+    Attributes:
+        outcomes: each problem under the setting that was best on the half that it is not in, mean over splits.
+        error: the largest of the settings' Monte Carlo errors, [N]; None in closed form.
+        said: how it was chosen; None where there was nothing to choose.
+        best: the setting that is best on all problems, by N − 1.
+    """
+
+    outcomes: Outcomes
+    error: Floats | None
+    said: str | None = None
+    best: Sequence[str] = ()
+
+
+def choose_setting(settings: Sequence[Strategy], averaged: Sequence[Averaged], splits: Bools, n: int) -> ChosenSetting:
+    """Cross-fit: each half of the problems under the setting that was most accurate on the other half, at every N."""
+    errors = [each.error[:n] for each in averaged if each.error is not None]
     error = np.max(errors, axis=0) if errors else None
-    if len(candidates) == 1:
-        return Evaluated(name, strategy, engine, priced, error, oracle)
-    splits = halves(read.only.problems, seed)
-    correct = np.stack([outcomes.correct.mean(axis=0)[:, : strategy.n] for outcomes, _ in found])
-    said = f"one of {len(candidates)} settings, chosen on half of the problems and reported on the rest, {SPLITS} times"
-    best = [describe(candidates[i]) for i in correct.mean(axis=1).argmax(axis=0)]
-    fitted = replace(priced, correct=_cross_fit(correct, splits))
-    return Evaluated(name, strategy, engine, fitted, error, oracle, said, best)
+    if len(settings) == 1:
+        return ChosenSetting(averaged[0].outcomes, error)
+    correct = np.stack([each.outcomes.correct[0, :, :n] for each in averaged])
+    share = cross_fit_shares(correct, splits)
+    said = f"one of {len(settings)} settings, chosen on half of the problems and reported on the rest, {SPLITS} times"
+    best = [describe(settings[i]) for i in correct.mean(axis=1).argmax(axis=0)]
+    return ChosenSetting(mixed([each.outcomes for each in averaged], share), error, said, best)
 
 
 def grid(strategy: Strategy) -> Sequence[Strategy]:
@@ -197,84 +231,12 @@ def mean_at(values: Floats | None, i: int) -> float | None:
     return None if values is None else float(values[:, i].mean())
 
 
-def _outcomes(candidates: Sequence[Strategy], read: Pools, seed: int) -> list[tuple[Outcomes, Floats | None]]:
-    """Of each setting, all problems' outcomes averaged over orders, and the standard error of their mean over those."""
-    problems = len(next(iter(read.values())).problems)
-    parts: list[list[tuple[Outcomes, Floats | None]]] = [[] for _ in candidates]
-    for start in range(0, problems, ROWS_AT_ONCE):
-        rows = slice(start, min(start + ROWS_AT_ONCE, problems))
-        some = Pools({draw: pool.rows(rows) for draw, pool in read.items()})
-        orders = make_orders(some, seed)
-        for candidate, of in zip(candidates, parts, strict=True):
-            of.append(_over_orders(candidate.offline(some, orders)))
-    return [_joined(of) for of in parts]
-
-
-def make_orders(pools: Pools, seed: int) -> Orders:
-    """Seeded orders of each pool's samples; the same for every strategy, independent between engines."""
-
-    def orders_of(draw: Draw) -> Ints:
-        pool: Pool = pools[draw]
-        orders = permutations(
-            derive_seed("orders", seed, pool.engine, pool.problems[0]), PERMUTATIONS, pool.samples, len(pool.problems)
-        ).astype(np.int64)
-        return existing_first(orders, pool.mask)
-
-    return Orders(orders_of)
-
-
-def _joined(parts: Sequence[tuple[Outcomes, Floats | None]]) -> tuple[Outcomes, Floats | None]:
-    """Chunks of problems as one: their means over orders, and the standard error of the mean over all problems."""
-    means = [mean for mean, _ in parts]
-    joined = Outcomes(
-        correct=np.concatenate([m.correct for m in means], axis=1),
-        samples=np.concatenate([m.samples for m in means], axis=1),
-        spend={
-            name: replace(
-                means[0].spend[name],
-                **{f: np.concatenate([getattr(m.spend[name], f) for m in means], axis=1) for f in vars(spend)},
-            )
-            for name, spend in means[0].spend.items()
-        },
-        latency_seconds=np.concatenate([m.latency_seconds for m in means], axis=1),
-    )
-    known = [(variance, mean.correct.shape[1]) for mean, variance in parts if variance is not None]
-    if not known:
-        return joined, None
-    problems = sum(rows for _, rows in known)
-    return joined, np.sqrt(sum(variance * rows**2 for variance, rows in known) / problems**2)
-
-
-def _over_orders(part: Outcomes) -> tuple[Outcomes, Floats | None]:
-    """A chunk's means over orders, and the variance of its mean accuracy: all that is kept of it."""
-    return _mean_over_orders(part), _order_variance(part)
-
-
-def _mean_over_orders(part: Outcomes) -> Outcomes:
-    def mean(values: Floats) -> Floats:
-        return np.asarray(values.mean(axis=0, keepdims=True))
-
-    spend = {
-        name: replace(each, **{f: mean(value) for f, value in vars(each).items()}) for name, each in part.spend.items()
-    }
-    return Outcomes(mean(part.correct), mean(part.samples), spend, mean(part.latency_seconds))
-
-
-def _order_variance(part: Outcomes) -> Floats | None:
-    """The variance, over orders, of the mean accuracy as estimated from them all: [N]."""
-    if part.monte_carlo is not None:
-        return np.asarray(part.monte_carlo**2)
-    orders = len(part.correct)
-    if orders == 1:
-        return None
-    return np.asarray(part.correct.mean(axis=1).var(axis=0, ddof=1) / orders)
-
-
-def _cross_fit(values: Floats, splits: Bools) -> Floats:
-    """Per-problem values [P, N] of settings [setting, P, N]: each half under the setting that was best on the other."""
-    chosen = np.zeros(values.shape[1:])
+def cross_fit_shares(correct: Floats, splits: Bools) -> Floats:
+    """[setting, problem, N] → in which share of the splits a problem is under each setting, the same shape."""
+    share = np.zeros(correct.shape)
+    budgets = np.arange(correct.shape[2])
     for half in (*splits, *~splits):
-        other = values[:, ~half] if (~half).any() else values
+        other = correct[:, ~half] if (~half).any() else correct
         best = other.mean(axis=1).argmax(axis=0)
-        chosen[half] += np.moveaxis(values[best, :, np.arange(values.shape[2])], 0, 1)[half]
-    return chosen / len(splits)
+        share[best[:, None], np.flatnonzero(half), budgets[:, None]] += 1
+    return share / len(splits)

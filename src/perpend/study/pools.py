@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perpend.core import Draw, DrawnFrom, Finish, Floats, Pool, Pools, Problem, Sample, SampleKey, Score, pool_key
+from perpend.core import (
+    Draw,
+    DrawnFrom,
+    Finish,
+    Floats,
+    Pool,
+    Pools,
+    Problem,
+    Sample,
+    SampleKey,
+    Score,
+    Strategy,
+    pool_key,
+)
 from perpend.store import Store
 from perpend.study.complete import complete_prefix
 from perpend.study.plan import Block, Plan, PlannedTask
@@ -37,11 +50,26 @@ class TaskPools:
     samples: Mapping[Draw, Sequence[Sequence[Sample]]]
     correct: Mapping[SampleKey, bool]
 
-    def of(self, draws: Sequence[Draw], engine: str) -> Pools:
-        """The pools that a strategy reads, under the draws as it writes them."""
-        return Pools(
-            {draw: self.pools[Draw(None, draw.temperature, draw.n)] for draw in draws if draw.engine in (None, engine)}
-        )
+
+def by_engine(strategies: Mapping[str, Strategy], engines: Sequence[str]) -> dict[str, dict[str, Strategy]]:
+    """Which strategies are evaluated where: on each engine, or on the engines that one names, joined by "+"."""
+    found: dict[str, dict[str, Strategy]] = {engine: {} for engine in engines}
+    for name, strategy in strategies.items():
+        named = list(dict.fromkeys(draw.engine for draw in strategy.draws if draw.engine is not None))
+        for place in ["+".join(named)] if named else engines:
+            found.setdefault(place, {})[name] = strategy
+    return found
+
+
+def read_pools(draws: Sequence[Draw], engine: str, pools: Mapping[str, TaskPools]) -> Pools:
+    """The pools that a strategy reads, under the draws as it writes them; those that name no engine on this one."""
+    return Pools({draw: pools[draw.engine or engine].pools[replace(draw, engine=None)] for draw in draws})
+
+
+def lacks(strategy: Strategy, pools: Pools) -> str | None:
+    """What a strategy needs and the pools do not hold, as a sentence; None where it has all."""
+    missing = sorted({need for pool in pools.values() for need in strategy.needs - pool.fields})
+    return f"{strategy.name} needs {' and '.join(missing)}, which these samples come without." if missing else None
 
 
 def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo], store: Store) -> dict[str, TaskPools]:

@@ -1,0 +1,144 @@
+"""What strategies share that draw sample after sample until a rule is content: live, and over orders of a pool.
+
+A rule is a pure function of a `RunningVote` (or of scores in the order drawn) that takes arrays: live code calls it
+with one row, the evaluator with all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perpend.core import Bools, Certificate, Draw, Floats, Ints, Orders, Outcomes, Pool, Result, Run, Spend, StopReason
+from perpend.stats import RunningVote, running_vote
+from perpend.strategies.votes import Tally, codes, credits_of
+
+Rule = Callable[[RunningVote], Bools]
+"""[S, …] → after which samples it may stop."""
+
+
+async def vote_until(run: Run, n: int, wave: int, rule: Rule, certify: Callable[[RunningVote], Certificate]) -> Result:
+    """Draw in waves until the rule is content or n are drawn; the leader of the plain vote is the answer.
+
+    Args:
+        run: the world.
+        n: the most samples.
+        wave: how many are drawn side by side before the rule is asked again.
+        rule: asked after every wave, about all samples so far.
+        certify: what an early stop rests on, from the vote as it stands.
+    """
+    tally = Tally()
+    while len(run.samples) < n:
+        before = len(run.samples)
+        size = min(wave, n - before)
+        async for sample in run.sample(size, at_once=size):
+            tally.add(sample)
+            if tally.leader is not None:
+                run.submit(tally.leader, confidence=len(run.samples))
+        if len(run.samples) < before + size:
+            break  # the budget has ended
+        vote = running_vote(codes(run.samples))
+        if rule(vote)[-1]:
+            return run.result(tally.leader, StopReason.ACCEPTED, certify(vote))
+    return run.result(tally.leader)
+
+
+def shared_vote(pool: Pool, draw: Draw, orders: Orders) -> RunningVote:
+    """The plain vote along every order of a pool, [S, permutation, problem]; made once for all rules that read it."""
+    return orders.once(
+        ("vote", draw), lambda: running_vote(in_order(np.where(pool.mask, pool.keys, -1), orders.of(draw)))
+    )
+
+
+def in_order(values: NDArray[Any], order: Ints) -> NDArray[Any]:
+    """[problem, S] → [permutation, problem, S], as the orders take them."""
+    return values[np.arange(len(values))[:, None], order]
+
+
+def stopped_outcomes(
+    pool: Pool, draw: Draw, orders: Orders, leader: Ints, may_stop: Bools, *, n: int, wave: int = 1
+) -> Outcomes:
+    """Outcomes of a rule that stops: for every N, the rule that has stopped before N or takes what it has at N.
+
+    Args:
+        pool: the samples.
+        draw: which draw it is.
+        orders: whose permutations (what was never drawn at their end) they are taken in.
+        leader: [S, permutation, problem], the key that would be answered after each sample, −1 for none.
+        may_stop: the same shape: whether the rule is content after that sample.
+        n: the most samples that it draws.
+        wave: it is asked after every so many.
+
+    Returns:
+        means over the orders, [1, problem, N], with their Monte Carlo error.
+    """
+    width = min(n, pool.samples, len(leader))
+    order = orders.of(draw)[..., :width]
+    turns = np.arange(1, width + 1)
+    drawn = pool.mask.sum(axis=1)
+    asked = may_stop[:width] & (turns % wave == 0)[:, None, None]
+    before = np.logical_or.accumulate(asked, axis=0)
+    running = np.empty_like(before)  # whether the t-th sample is drawn at all
+    running[0] = True
+    np.logical_not(before[:-1], out=running[1:])
+    running &= turns[:, None, None] <= drawn
+    credit = credit_of(pool, leader[:width])
+    gain = np.diff(credit, axis=0, prepend=0) * running
+    correct = np.cumsum(gain.mean(axis=1, dtype=np.float64), axis=0).T
+    samples = np.cumsum(running.mean(axis=1), axis=0).T
+    return Outcomes(
+        correct=correct[None],
+        samples=samples[None],
+        spend={pool.engine: _spend(pool, order, running, samples)},
+        latency_seconds=_latency(pool, order, running, wave)[None],
+        monte_carlo=monte_carlo_error(np.cumsum(gain, axis=0)),
+        stopped=np.cumsum((asked & running).mean(axis=1), axis=0).T[None],
+    )
+
+
+def credit_of(pool: Pool, leader: Ints) -> NDArray[np.float32]:
+    """How right each answer is, [..., permutation, problem]: the share of its samples that the grader accepts."""
+    credits = credits_of(np.where(pool.mask, pool.keys, -1), pool)
+    return np.asarray(credits.astype(np.float32)[np.arange(len(pool.problems)), leader])
+
+
+def monte_carlo_error(correct: NDArray[np.float32]) -> Floats | None:
+    """[N, permutation, problem] → the standard error over orders of the mean over problems, [N]; None for one order."""
+    orders, problems = correct.shape[1:]
+    if orders == 1:
+        return None
+    variance = correct.var(axis=1, ddof=1).sum(axis=-1) / orders
+    return np.asarray(np.sqrt(variance) / problems, dtype=np.float64)
+
+
+def _spend(pool: Pool, order: Ints, running: Bools, samples: Floats) -> Spend:
+    prompt = pool.prompt_tokens[:, None].astype(np.float64)
+    nothing = np.zeros((1, *samples.shape))
+    return Spend(
+        prompt=(samples * prompt)[None],
+        cached=(np.maximum(samples - 1, 0) * prompt)[None],
+        completion=_sum_while(running, pool.completion_tokens, order)[None],
+        discarded=nothing,
+        verifier=nothing,
+        device_seconds=_sum_while(running, pool.device_seconds, order)[None],
+    )
+
+
+def _sum_while(running: Bools, values: NDArray[Any], order: Ints) -> Floats:
+    """[problem, N]: the mean over orders of what has been spent while the rule was running."""
+    each = np.moveaxis(in_order(values, order), -1, 0)
+    return np.asarray(np.cumsum(np.where(running, each, 0).mean(axis=1, dtype=np.float64), axis=0).T)
+
+
+def _latency(pool: Pool, order: Ints, running: Bools, wave: int) -> Floats:
+    """[problem, N]: waves follow one another, each as long as its slowest sample."""
+    seconds = np.where(running, np.moveaxis(in_order(pool.seconds, order), -1, 0), 0.0)
+    if wave > 1:
+        for start in range(0, len(seconds), wave):
+            part = seconds[start : start + wave]
+            slowest = np.maximum.accumulate(part, axis=0)
+            part[...] = np.diff(slowest, axis=0, prepend=0)
+    return np.asarray(np.cumsum(seconds.mean(axis=1), axis=0).T)
