@@ -193,6 +193,20 @@ async def test_the_prompt_is_charged_once_however_the_cache_was():
     assert run.charges.total.calls == 3
 
 
+@pytest.mark.parametrize("cached", [0, 3, 5])
+async def test_dollars_take_of_a_repeated_prompt_what_the_engine_had_cached(cached: int):
+    class Caching(Scripted):
+        async def _stream(self, *args: object):
+            async for item in super()._stream(*args):  # type: ignore[arg-type]
+                yield replace(item, usage=replace(item.usage, cached=cached)) if hasattr(item, "usage") else item
+
+    price = Price(input=2.0, cached=1.0, output=10.0)
+    run = make_run(make_world(Caching([Say("1")] * 3), price=price))
+    assert len([sample async for sample in run.sample(3)]) == 3
+    assert run.charges.total.usage == Usage(prompt=15, cached=10, completion=30)
+    assert run.charges.total.usd == pytest.approx(10 + 2 * (2 * (5 - cached) + cached) + 300)
+
+
 async def test_what_is_cut_is_charged_as_discarded_and_seen_by_nobody():
     says = [Say("1", 4), *(Say("2", 400, 4.0) for _ in range(3))]
     world = make_world(Scripted(says))

@@ -10,7 +10,7 @@ from perpend.core import ConfigError
 from perpend.study import EngineSpec, reevaluate, run_study
 from perpend.study.results import Results
 from tests.money.conftest import ANSWER, Serve, billed_usd, study
-from tests.study.studies import rows
+from tests.study.studies import curve, rows
 
 FAULTS = {"429": 0.05, "429_after": 0.03, "500": 0.05, "drop_before": 0.02, "drop_body": 0.03, "no_usage": 0.03}
 
@@ -46,6 +46,18 @@ async def test_probing_is_in_the_ledger_and_under_the_cap(tmp_path: Path, serve:
     assert probe.usd
     assert bought_usd(results) == pytest.approx(billed_usd(server))
     assert (await reevaluate(tmp_path)).bought == results.bought
+
+
+async def test_a_strategy_costs_what_a_server_without_a_cache_bills_for_it(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    results = await run_study(study(server, 3, 4, price=("1,0.1,4",)), tmp_path)
+    billed = sum(entry.prompt * 1e-6 + entry.completion * 4e-6 for entry in server.ledger[-15:])  # 5 a problem, alike
+    for point in curve(results, "majority").points:
+        assert point.usd == pytest.approx(point.n / 5 * billed / 3)
+    assert results.plan is not None
+    for each, calls in zip(results.plan.strategies, (3, 12, 12), strict=True):
+        assert each is not None
+        assert (each.calls, each.usd) == (calls, pytest.approx(calls / 15 * billed))
 
 
 async def test_queueing_and_retries_are_kept_beside_working_time(tmp_path: Path, serve: Serve) -> None:

@@ -62,6 +62,15 @@ async def test_a_probe_gives_what_the_study_then_finds(tmp_path: Path) -> None:
         assert actual.usd == pytest.approx(line.cost.usd, rel=0.2)
 
 
+async def test_a_strategys_plan_and_what_came_of_it_are_the_same_quantity(tmp_path: Path) -> None:
+    study = spec(9, strategies=("greedy", "majority(n=4)", "coverage"), **PRICED)
+    results = await run_study(study, tmp_path)
+    afterwards = await forecast_study(study, tmp_path, keep=False)
+    assert results.plan is not None
+    assert results.plan.strategies == [line.cost for line in afterwards.strategies]
+    assert [each and each.calls for each in results.plan.strategies] == [9, 36, 54]
+
+
 async def test_a_probe_stays_under_the_budget(tmp_path: Path) -> None:
     watch = Watch()
     await forecast_study(spec(60, 8, budget="samples=30"), tmp_path, watch, probe=10)

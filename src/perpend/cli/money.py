@@ -92,7 +92,7 @@ def _table(made: Forecast) -> Table:
 
     title = f"{made.problems:,} problems × {made.samples} samples{', at most' if made.bound else ''}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Alone", overflow="fold")
+    table.add_column("Bought for, alone", overflow="fold")
     for name in ("N", "Calls", "Tokens", "Dollars", "Time"):
         table.add_column(name, justify="right", no_wrap=True)
     many = len(made.prices) > 1

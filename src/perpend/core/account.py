@@ -34,16 +34,20 @@ class Account:
     unseen: set[Flight] = field(default_factory=set)
 
     def book(self, flight: Flight, cause: Cause) -> None:
-        """Charge what a flight came to: its prompt counts once a pool, and was cached every other time."""
+        """Charge what a flight came to: its prompt counts once a pool, and was cached every other time.
+
+        Dollars are those that the engine bills: of a prompt that came again, what it says that it had cached.
+        """
         self.unseen.discard(flight)
         for lost_to, charge in flight.lost.items():
             self.charges.add(lost_to, charge)
         if flight.sample is None:
             return
-        usage = flight.sample.usage
+        usage, seconds = flight.sample.usage, flight.sample.device_seconds
         if flight.key.pool in self.prompts:
-            usage = replace(usage, cached=usage.prompt)
+            charge = flight.charge(replace(usage, cached=usage.prompt), seconds)
+            charge = replace(charge, usd=flight.charge(usage, seconds).usd)
         else:
-            usage = replace(usage, cached=0)
+            charge = flight.charge(replace(usage, cached=0), seconds)
             self.prompts.update([flight.key.pool] if usage.prompt else [])
-        self.charges.add(cause, flight.charge(usage, flight.sample.device_seconds))
+        self.charges.add(cause, charge)

@@ -82,7 +82,7 @@ def changes(advice: Iterable[Recommendation]) -> list[Recommendation]:
 
 
 def planned_alone(plan: PlannedAndActual) -> list[tuple[str, int, Cost, Cost | None]]:
-    """Each strategy of a forecast: its name, N, what was planned, and what it was charged."""
+    """Each strategy of a forecast: its name, N, what was to be bought for it, and what was."""
     many = len(plan.forecast.prices) > 1
     return [
         (f"{line.engine}: {line.strategy}" if many else line.strategy, line.n, line.cost, actual)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from perpend.core import Draw, Price, Sample, Strategy, parse_call, pool_key
 from perpend.economics import Quote, local_price
@@ -52,18 +53,27 @@ class Unit:
 
 @dataclass(frozen=True)
 class Part:
-    """One draw of one task on one engine: what a call costs, of how many problems, and how many calls are stored."""
+    """One draw of one task on one engine: what a sample costs, and how many of each problem are stored."""
 
     task: PlannedTask
     engine: str
     draw: Draw
     unit: Unit
-    stored: int
+    drawn: tuple[int, ...]
+
+    @property
+    def stored(self) -> int:
+        """Samples, of all problems."""
+        return sum(self.drawn)
+
+    def bought(self, n: int) -> Cost:
+        """What the first n samples of each problem have cost, at the mean of all that are stored."""
+        return self.unit.times(sum(min(stored, n) for stored in self.drawn))
 
 
 def forecast(plan: Plan, known: Mapping[str, Quote], store: Store) -> Forecast:
     """What the plan will cost. `known` are the engines' prices by the token; what is stored makes it an expectation."""
-    parts = _parts(plan, known, store)
+    parts = _parts(plan, _prices(plan, known, store), store)
     stored = sum(part.stored for part in parts)
     bound = any(part.stored == 0 for part in parts)
     sizes = [(part, plan.size(part.draw) * len(part.task.problems)) for part in parts]
@@ -74,7 +84,7 @@ def forecast(plan: Plan, known: Mapping[str, Quote], store: Store) -> Forecast:
         bound=bound,
         problems=sum(len(task.problems) for task in plan.tasks),
         samples=plan.spec.samples,
-        strategies=_strategies(plan, parts),
+        strategies=_planned_alone(plan, parts),
         whole=total(part.unit.times(calls) for part, calls in sizes),
         left=total(part.unit.times(max(0, calls - part.stored)) for part, calls in sizes),
     )
@@ -108,15 +118,25 @@ def total(costs: Iterable[Cost]) -> Cost:
     )
 
 
-def _strategies(plan: Plan, parts: Iterable[Part]) -> list[ForecastLine]:
-    """Each strategy alone, on each engine, over all its tasks."""
+def bought_alone(plan: Plan, prices: Mapping[str, Price], store: Store) -> dict[tuple[str, str], Cost]:
+    """What was bought for each strategy, by engine and name; what several share counts for each. Nothing: left out."""
+    bought: dict[tuple[str, str], list[Cost]] = {}
+    for part in _parts(plan, prices, store):
+        for name, strategy in part.task.strategies.items():
+            if _draws(strategy, part) and part.stored:
+                bought.setdefault((part.engine, name), []).append(part.bought(strategy.n))
+    return {name: total(each) for name, each in bought.items()}
+
+
+def _planned_alone(plan: Plan, parts: Iterable[Part]) -> list[ForecastLine]:
+    """What the study would buy for each strategy alone, on each engine, over all its tasks."""
     costs: dict[tuple[str, str], list[Cost]] = {}
     sizes: dict[tuple[str, str], int] = {}
     for part in parts:
         for name, strategy in part.task.strategies.items():
             if _draws(strategy, part):
-                calls = min(plan.size(part.draw), strategy.n) * len(part.task.problems)
-                costs.setdefault((part.engine, name), []).append(part.unit.times(calls))
+                samples = min(plan.size(part.draw), strategy.n) * len(part.task.problems)
+                costs.setdefault((part.engine, name), []).append(part.unit.times(samples))
                 sizes[part.engine, name] = min(strategy.n, plan.spec.samples)
     return [
         ForecastLine(engine=engine, strategy=name, n=sizes[engine, name], cost=total(each))
@@ -131,8 +151,8 @@ def _draws(strategy: Strategy, part: Part) -> bool:
     )
 
 
-def _parts(plan: Plan, known: Mapping[str, Quote], store: Store) -> list[Part]:
-    prices, paces, fingerprints = _prices(plan, known, store), _paces(store), _fingerprints(plan, store)
+def _parts(plan: Plan, prices: Mapping[str, Price], store: Store) -> list[Part]:
+    paces, fingerprints = _paces(store), _fingerprints(plan, store)
     parts = []
     for task in plan.tasks:
         samples: dict[str, list[Sample]] = {}
@@ -141,9 +161,11 @@ def _parts(plan: Plan, known: Mapping[str, Quote], store: Store) -> list[Part]:
         for engine, draws in plan.draws(task).items():
             for draw in draws:
                 pools = _pools(task, draw, engine, fingerprints.get(engine))
-                drawn = [s for pool in pools for s in samples.get(pool, []) if s.index < plan.size(draw)]
+                rows = [[s for s in samples.get(pool, []) if s.index < plan.size(draw)] for pool in pools]
+                drawn = list(chain.from_iterable(rows))
                 usage = _mean(drawn) if drawn else _bound(task, draw)
-                parts.append(Part(task, engine, draw, Unit(*usage, prices.get(engine), paces.get(engine)), len(drawn)))
+                unit = Unit(*usage, prices.get(engine), paces.get(engine))
+                parts.append(Part(task, engine, draw, unit, tuple(map(len, rows))))
     return parts
 
 

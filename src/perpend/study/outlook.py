@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from perpend.core import Price
 from perpend.store import Store
+from perpend.study.forecast import bought_alone
+from perpend.study.plan import Plan
 from perpend.study.record import iso
-from perpend.study.results import Cost, Forecast, ForecastLine, LedgerLine, PlannedAndActual, TaskResult
+from perpend.study.results import Cost, Forecast, LedgerLine, PlannedAndActual
 
 
 def planned_and_actual(
-    store: Store, tasks: Sequence[TaskResult], bought: Sequence[LedgerLine], seconds: float
+    plan: Plan, store: Store, prices: Mapping[str, Price], bought: Sequence[LedgerLine], seconds: float
 ) -> PlannedAndActual | None:
-    """The newest forecast, and beside it what was bought and what each strategy was charged; None without one."""
+    """The newest forecast, and beside it what has been bought: in all, and for each strategy. None without one.
+
+    Both are what the study buys, at the prices that the endpoint bills; in all there is also what probing took, and
+    what calls cost that were lost.
+    """
     kept = store.forecast()
     if kept is None:
         return None
@@ -24,26 +31,6 @@ def planned_and_actual(
         usd=None if None in dollars else sum(filter(None, dollars)),
         seconds=seconds,
     )
-    charged = [_charged(line, tasks) for line in forecast.strategies]
-    return PlannedAndActual(made=iso(made), forecast=forecast, actual=actual, strategies=charged)
-
-
-def _charged(line: ForecastLine, tasks: Sequence[TaskResult]) -> Cost | None:
-    """What a strategy was charged on the problems in the figures, None where it is not in them."""
-    points = [
-        (task.problems, point)
-        for task in tasks
-        for curve in task.curves
-        if (curve.engine, curve.strategy) == (line.engine, line.strategy)
-        for point in curve.points
-        if point.n == line.n
-    ]
-    if not points:
-        return None
-    dollars = [problems * point.usd for problems, point in points if point.usd is not None]
-    return Cost(
-        calls=round(sum(problems * point.samples for problems, point in points)),
-        tokens=sum(problems * point.tokens for problems, point in points),
-        usd=sum(dollars) if len(dollars) == len(points) else None,
-        seconds=None,
-    )
+    alone = bought_alone(plan, prices, store)
+    strategies = [alone.get((line.engine, line.strategy)) for line in forecast.strategies]
+    return PlannedAndActual(made=iso(made), forecast=forecast, actual=actual, strategies=strategies)

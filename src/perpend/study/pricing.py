@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from perpend.core import Budget, ConfigError, Price, parse_call
+from perpend.core import Budget, ConfigError, Price, Sample, parse_call
 from perpend.economics import PER_MILLION, PriceBook, Quote, local_price
 from perpend.engines.openai.target import Target
 from perpend.study.plan import Plan
@@ -64,6 +65,26 @@ def price_of(info: EngineInfo, hourly: float | None) -> Price | None:
         by_token = (rates.input * PER_MILLION, rates.cached * PER_MILLION, rates.output * PER_MILLION)
         return Price(*by_token, rates.hour / SECONDS_AN_HOUR)
     return local_price(hourly)[0] if info.local and not info.simulated else None
+
+
+def as_billed(price: Price, rows: Iterable[Sequence[Sample]]) -> Price:
+    """A price at which the canonical charge of N samples, one prompt new and N − 1 cached, is what the endpoint bills.
+
+    Its `cached` is what a token of a prompt that came again was seen to cost, over all rows: the share that the server
+    had cached at the price of cached tokens, the rest as new. A row holds the samples of one problem, of which one pays
+    for the whole prompt; what the server had cached of that one too (a beginning that problems share) counts for the
+    others, up to all that they have. Where no prompt came again, it is taken to be billed as new.
+    """
+    repeats = new = cached = 0
+    for row in rows:
+        usages = [sample.usage for sample in row if sample.usage.prompt]
+        if usages:
+            prompt = max(usage.prompt for usage in usages)
+            again = (len(usages) - 1) * prompt
+            anew = min(max(sum(usage.prompt - usage.cached for usage in usages) - prompt, 0), again)
+            repeats, new = repeats + again, new + anew
+            cached += min(sum(usage.cached for usage in usages), again - anew)
+    return replace(price, cached=(new * price.input + cached * price.cached) / repeats if repeats else price.input)
 
 
 def refuse_unpriced_endpoints(plan: Plan, known: Mapping[str, Quote]) -> None:

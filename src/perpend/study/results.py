@@ -300,7 +300,7 @@ class Cost(Model):
 
 
 class ForecastLine(Model):
-    """What one strategy would cost alone, on all problems of all its tasks."""
+    """What the study would buy for one strategy alone, on all problems of all its tasks."""
 
     engine: str
     strategy: str
@@ -327,7 +327,9 @@ class PlannedAndActual(Model):
     made: str
     forecast: Forecast
     actual: Cost = Field(description="of the whole study so far; seconds are those of all runs")
-    strategies: list[Cost | None] = Field(description="charged to each strategy of the forecast, in its order")
+    strategies: list[Cost | None] = Field(
+        description="bought for each strategy of the forecast, in its order; samples that several share count for each"
+    )
 
 
 class HowItWasRun(Model):
