@@ -12,6 +12,7 @@ from perpend.core import (
     Budget,
     Caps,
     Cause,
+    Charge,
     ConfigError,
     DrawnFrom,
     EngineError,
@@ -191,6 +192,37 @@ async def test_the_prompt_is_charged_once_however_the_cache_was():
     await drawn(run, 3, at_once=3)
     assert run.charges.total.usage == Usage(prompt=15, cached=10, completion=60)
     assert run.charges.total.calls == 3
+
+
+async def test_scoring_a_text_is_reserved_and_charged_to_whoever_asked():
+    price = Price(input=2.0, cached=1.0, output=10.0)
+    engine = Scripted([], caps=Caps(loglik=True))
+    run = make_run(make_world(engine, price=price), budget="tokens=40")
+    assert await run.loglik(PROMPT, "seven") == -1.0
+    read = PROMPT.upper_bound_tokens() + len("seven")
+    scored = Charge(Usage(prompt=read, completion=1), calls=1, usd=2.0 * read + 10.0, flops=None, device_seconds=None)
+    assert run.charges == {Cause.GENERATOR: scored}
+    assert run._world.recorder.bought == run.charges  # type: ignore[attr-defined]
+    assert run.left.tokens == 40 - read - 1
+    assert await run._view(Cause.VERIFIER).loglik(PROMPT, "1") == -1.0
+    assert run.charges[Cause.VERIFIER].usage.prompt == read - 4
+    assert await run.loglik(PROMPT, "seven") is None
+    assert run.stop_reason is StopReason.TOKENS
+
+
+@pytest.mark.parametrize(("local", "cause"), [(False, Cause.UNCERTAIN), (True, Cause.DISCARDED)])
+async def test_a_score_that_breaks_is_charged_where_it_may_have_been_billed(local: bool, cause: Cause):
+    class Broken(Scripted):
+        async def loglik(self, prompt: Prompt, text: str) -> float:
+            raise EngineError("It broke.")
+
+    run = make_run(make_world(Broken([], caps=Caps(loglik=True, local=local))))
+    with pytest.raises(EngineError, match="It broke"):
+        await run.loglik(PROMPT, "seven")
+    assert list(run.charges) == [cause]
+    assert (run.charges[cause].usage == Usage()) is local
+    with pytest.raises(EngineError, match="cannot score"):
+        await make_run(make_world(Scripted([]))).loglik(PROMPT, "seven")
 
 
 @pytest.mark.parametrize("cached", [0, 3, 5])

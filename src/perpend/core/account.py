@@ -9,6 +9,7 @@ from perpend.core.charge import Cause, Charges
 from perpend.core.flight import Flight
 from perpend.core.result import StopReason
 from perpend.core.sample import Sample
+from perpend.core.world import World
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Account:
     """What a run has done so far; the views of it that verifiers get share one.
 
     Attributes:
+        world: says what a call costs.
         charges: what the strategy would cost alone.
         samples: those that the strategy saw, in order.
         stop_reason: why its iterators ended.
@@ -25,6 +27,7 @@ class Account:
         unseen: samples on their way, or arrived and not handed over.
     """
 
+    world: World
     charges: Charges = field(default_factory=Charges)
     samples: list[Sample] = field(default_factory=list)
     stop_reason: StopReason = StopReason.COMPLETE
@@ -43,11 +46,11 @@ class Account:
             self.charges.add(lost_to, charge)
         if flight.sample is None:
             return
-        usage, seconds = flight.sample.usage, flight.sample.device_seconds
+        engine, usage, seconds = flight.sample.engine, flight.sample.usage, flight.sample.device_seconds
         if flight.key.pool in self.prompts:
-            charge = flight.charge(replace(usage, cached=usage.prompt), seconds)
-            charge = replace(charge, usd=flight.charge(usage, seconds).usd)
+            charge = self.world.charge(engine, replace(usage, cached=usage.prompt), seconds)
+            charge = replace(charge, usd=self.world.charge(engine, usage, seconds).usd)
         else:
-            charge = flight.charge(replace(usage, cached=0), seconds)
+            charge = self.world.charge(engine, replace(usage, cached=0), seconds)
             self.prompts.update([flight.key.pool] if usage.prompt else [])
         self.charges.add(cause, charge)

@@ -124,7 +124,7 @@ class Flight:
             completion = await self._complete(attempt)
             sample = self._to_sample(completion, attempt)
             if not completion.estimated:
-                charge = self.charge(sample.usage, sample.device_seconds)
+                charge = self._world.charge(sample.engine, sample.usage, sample.device_seconds)
                 cause = Cause.DISCARDED if sample.finish is Finish.CANCELLED else self.cause
             charge = replace(charge, latency_seconds=sample.seconds)
             kept = None if sample.finish is Finish.CANCELLED else sample
@@ -133,7 +133,7 @@ class Flight:
             if known is None and self.engine.caps.local:
                 known = Usage(completion=self._heard_tokens)
             if known is not None:
-                cause, charge = Cause.DISCARDED, self.charge(known, None)
+                cause, charge = Cause.DISCARDED, self._world.charge(self.engine.name, known)
             self.lost.add(cause, charge)
             raise
         finally:
@@ -209,17 +209,6 @@ class Flight:
             retries=retries,
         )
 
-    def charge(self, usage: Usage, device_seconds: float | None) -> Charge:
-        """What a call at this engine costs."""
-        price, shape = self._world.prices.get(self.engine.name), self.engine.shape
-        return Charge(
-            usage,
-            calls=1,
-            usd=None if price is None else price.usd(usage, device_seconds or 0.0),
-            flops=None if shape is None else shape.flops(usage.prompt, usage.cached, usage.completion),
-            device_seconds=device_seconds,
-        )
-
     def _estimate(self) -> Charge:
         """The most that a call can cost in tokens; cached prompt tokens are assumed to be none.
 
@@ -228,7 +217,7 @@ class Flight:
         source = self.source
         known = self._world.prompt_tokens.get(self.key.pool)
         prompt = source.prompt.upper_bound_tokens() + len(source.prefix.encode()) if known is None else known
-        return self.charge(Usage(prompt=prompt, completion=source.prompt.max_tokens), None)
+        return self._world.charge(source.engine, Usage(prompt=prompt, completion=source.prompt.max_tokens))
 
 
 def pool_key(source: DrawnFrom) -> str:

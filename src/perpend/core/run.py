@@ -20,6 +20,7 @@ from perpend.core.prompt import Prompt
 from perpend.core.protocols import DrawnFrom, SampleKey, Strategy, Task
 from perpend.core.result import Certificate, Result, Score, StopReason
 from perpend.core.sample import Sample
+from perpend.core.scoring import score_text
 from perpend.core.world import World
 
 GRACE_SECONDS = 1.0
@@ -52,7 +53,7 @@ class Run:
         self._scope = scope
         self._engine = engine
         self._cause = Cause.GENERATOR
-        self._account = Account()
+        self._account = Account(world)
 
     @property
     def left(self) -> Budget:
@@ -150,9 +151,17 @@ class Run:
             known.update(new)
         return [score for key in keys if (score := known[key]) is not None]
 
-    async def loglik(self, prompt: Prompt, text: str, engine: str | None = None) -> float:
-        """The log-probability of a text after a prompt. Raises EngineError where the engine cannot score."""
-        return await self._world.engine(engine or self._engine).loglik(prompt, text)
+    async def loglik(self, prompt: Prompt, text: str, engine: str | None = None) -> float | None:
+        """The log-probability of a text after a prompt; None where the budget ends, and `stop_reason` says why.
+
+        Raises EngineError where the engine cannot score.
+        """
+        source, account = self._source(prompt, text, engine), self._account
+        scored = await score_text(self._world, self._scope, source, self._cause, account.charges)
+        if isinstance(scored, StopReason):
+            account.stop_reason = scored
+            return None
+        return scored
 
     def submit(self, sample: Sample, confidence: float) -> None:
         """Put an answer forward, in case time runs out: the highest confidence counts, the latest on ties."""

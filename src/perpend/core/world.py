@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from perpend.core.charge import Price
+from perpend.core.charge import Charge, Price, Usage
 from perpend.core.errors import ConfigError
 from perpend.core.prompt import Request
 from perpend.core.protocols import Engine, Recorder, SampleKey, Verifier
@@ -67,3 +67,14 @@ class World:
         if name not in self.engines:
             raise ConfigError(f"There is no engine {name!r}.", f"Named here: {', '.join(self.engines)}.")
         return self.engines[name]
+
+    def charge(self, engine: str, usage: Usage, device_seconds: float | None = None) -> Charge:
+        """What a call at an engine costs."""
+        price, shape = self.prices.get(engine), self.engines[engine].shape
+        return Charge(
+            usage,
+            calls=1,
+            usd=None if price is None else price.usd(usage, device_seconds or 0.0),
+            flops=None if shape is None else shape.flops(usage.prompt, usage.cached, usage.completion),
+            device_seconds=device_seconds,
+        )
