@@ -13,7 +13,7 @@ import pytest
 
 import perpend
 from perpend.api import engine_part, make_spec, quickstart
-from perpend.core import ConfigError, EngineError
+from perpend.core import ConfigError
 
 SMALL: dict[str, Any] = {"task": "simulated(problems=6)", "engine": "simulated", "samples": 4}
 ASK: dict[str, Any] = {"task": "simulated", "engine": "simulated"}
@@ -31,6 +31,8 @@ def test_a_study_holds_results_and_a_report(study: perpend.Study) -> None:
 
 
 def test_a_study_draws_itself(study: perpend.Study) -> None:
+    assert len(repr(study)) < 120
+    assert repr(study).startswith("<Study 'Study' in ")
     html = study._repr_html_()
     assert "<table>" in html
     assert "majority" in html
@@ -107,7 +109,7 @@ async def test_an_engine_may_stay_open_between_questions() -> None:
 async def test_an_engine_that_cannot_start_is_closed() -> None:
     from perpend.engines import ENGINES
 
-    with pytest.raises(EngineError):
+    with pytest.raises(ConfigError):
         await perpend.solve_async("1 + 1", engine="embedded:missing.gguf")
     assert "embedded" in ENGINES.names()
 

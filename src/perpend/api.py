@@ -77,6 +77,11 @@ class Study:
 
         return summary_table(self.results)
 
+    def __repr__(self) -> str:
+        done = sum(task.problems for task in self.results.tasks)
+        total = sum(task.problems_total for task in self.results.tasks)
+        return f"<Study {self.results.title!r} in {self.folder}: {done} of {total} problems>"
+
     def _repr_html_(self) -> str:
         rows = [
             (task.task, curve.strategy, str(p.n), f"{p.accuracy:.3f} [{p.low:.3f}, {p.high:.3f}]", f"{p.tokens:,.0f}")

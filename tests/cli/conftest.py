@@ -24,7 +24,7 @@ def perpend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Perpend:
     for name in [name for name in os.environ if name.startswith("PERPEND_")]:
         monkeypatch.delenv(name)
 
-    def run(*args: str, env: dict[str, str] | None = None, input: str | None = None) -> Result:
+    def run(*args: str, env: dict[str, str] | None = None, input: str | bytes | None = None) -> Result:
         return CliRunner().invoke(app, list(args), env={"COLUMNS": "160", **(env or {})}, input=input)
 
     return run

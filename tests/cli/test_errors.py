@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from perpend.cli.output import verb
-from perpend.core import EngineError
+from perpend.core import ConfigError, EngineError
 from tests.cli.conftest import SMALL, Perpend
 
 WRONG_NAMES = [
@@ -51,10 +53,30 @@ def test_bad_usage_exits_with_2_and_no_traceback(perpend: Perpend, args: tuple[s
     assert "Traceback" not in result.output
 
 
-def test_a_folder_without_a_study_fails_the_job(perpend: Perpend) -> None:
-    result = perpend("report", "nowhere")
-    assert result.exit_code == 1
-    assert len(result.stderr.strip().splitlines()) == 2
+ABSENT = [
+    ("study", "missing.toml"),
+    ("study", "--engine", "simulated", "--task", "jsonl:missing.jsonl"),
+    ("study", "--engine", "simulated", "--task", "csv:/"),
+    ("study", *SMALL, "--verifier", "missing.py:score"),
+    ("study", *SMALL, "--price", "missing.toml"),
+    ("study", "--task", "simulated", "--engine", "replay:missing"),
+    ("study", "--task", "simulated", "--engine", "embedded:missing.gguf"),
+    ("solve", "1 + 1", "--engine", "embedded:missing.gguf"),
+    ("solve", "1 + 1", "--engine", "replay:missing"),
+    ("solve", "1 + 1", "--engine", "simulated", "--task", "jsonl:missing.jsonl"),
+    ("report", "missing"),
+]
+
+
+@pytest.mark.parametrize("args", ABSENT, ids=" ".join)
+def test_a_file_that_is_missing_is_bad_usage_in_one_sentence_and_a_remedy(
+    perpend: Perpend, args: tuple[str, ...]
+) -> None:
+    result = perpend(*args)
+    assert result.exit_code == 2, result.output
+    sentence, remedy = [line for line in result.stderr.splitlines() if not line.endswith("…")]
+    assert args[-1].removesuffix(":score").rpartition(":")[2] in sentence
+    assert remedy
 
 
 def test_nothing_is_left_behind_by_a_study_that_cannot_start(perpend: Perpend) -> None:
@@ -69,7 +91,7 @@ def _command(error: BaseException) -> typer.Typer:
 
     @app.command()
     @verb(when_stopped="Run it again.")
-    def run(debug: bool = False) -> None:
+    def run(debug: bool = False, as_json: bool = False) -> None:
         raise error
 
     return app
@@ -78,6 +100,22 @@ def _command(error: BaseException) -> typer.Typer:
 def test_our_errors_say_what_and_what_to_do() -> None:
     result = CliRunner().invoke(_command(EngineError("The engine is lost.", "Start it again.")), [])
     assert (result.exit_code, result.stderr) == (1, "The engine is lost.\nStart it again.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (EngineError("The engine is lost.", "Start it again."), 1, ["The engine is lost.", "Start it again."]),
+        (ConfigError("No such task.", "See the list."), 2, ["No such task.", "See the list."]),
+        (OSError(28, "No space left on device", "x.db"), 1, ["No space left on device: x.db.", "Nothing was damaged."]),
+        (KeyboardInterrupt(), 130, ["Stopped.", "Run it again."]),
+    ],
+)
+def test_with_json_an_error_is_one_value_on_stdout(error: BaseException, code: int, said: list[str]) -> None:
+    result = CliRunner().invoke(_command(error), ["--as-json"])
+    assert result.exit_code == code
+    assert json.loads(result.stdout) == {"error": said[0], "remedy": said[1]}
+    assert result.stderr == ""
 
 
 def test_a_bug_asks_for_a_report() -> None:

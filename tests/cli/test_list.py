@@ -23,6 +23,13 @@ def test_options_are_listed_with_their_defaults(perpend: Perpend) -> None:
     assert "n=16, verifier=logprob" in perpend("list", "strategies").stdout
 
 
+@pytest.mark.parametrize(("kind", "oracles"), [("strategies", {"coverage"}), ("verifiers", {"exact", "math"})])
+def test_oracles_are_marked(perpend: Perpend, kind: str, oracles: set[str]) -> None:
+    entries = json.loads(perpend("list", kind, "--json").stdout)
+    assert {entry["name"] for entry in entries if entry["oracle"]} == oracles
+    assert perpend("list", kind).stdout.count("oracle: needs the right answer") == len(oracles)
+
+
 def test_what_the_study_fills_in_is_not_an_option(perpend: Perpend) -> None:
     (check,) = [e for e in json.loads(perpend("list", "verifiers", "--json").stdout) if e["name"] == "check"]
     assert check["options"] == {}

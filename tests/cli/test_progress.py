@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from perpend.cli.progress import JsonLines, PlainLines, Screen, as_values, line
+from perpend.cli.progress import Lines, Screen, as_values, heartbeat, json_lines, line, plain_lines
 from perpend.cli.tally import Tally, clock_text
 from perpend.core import Amount, Delta, Finish, Prompt, Request, Sample, Scope, Usage
 from perpend.study.meter import Meter
@@ -80,7 +82,7 @@ def test_the_screen_shows_phase_counts_and_speed() -> None:
 
 def test_plain_lines_are_few() -> None:
     console = Console(file=io.StringIO(), width=100)
-    halfway(changed=PlainLines(console))
+    halfway(changed=plain_lines(console))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "drawing …"
     assert len(lines) <= 2
@@ -106,7 +108,7 @@ def metered(priced: bool = True) -> Tally:
 
 def test_spending_is_projected_from_the_samples_so_far() -> None:
     tally = metered()
-    assert (tally.usd, tally.retries) == (0.6, 3)
+    assert (tally.usd, tally.again) == (0.6, {"429": 2, "cut": 1})
     assert tally.projected_usd == pytest.approx(0.6 / 24 * 40)
 
 
@@ -115,7 +117,7 @@ def test_money_and_retries_are_on_the_screen_and_in_the_lines() -> None:
     console.print(Screen(metered()).draw())
     for said in (console.file.getvalue(), line(metered())):  # type: ignore[attr-defined]
         assert "$0.6 of about $1" in said
-        assert "3 retries" in said
+        assert "3 retries (2 after 429, 1 after cut)" in said
 
 
 def test_without_a_price_no_dollars_are_shown() -> None:
@@ -125,10 +127,56 @@ def test_without_a_price_no_dollars_are_shown() -> None:
 
 def test_json_lines_say_what_the_screen_does() -> None:
     console = Console(file=io.StringIO(), width=20)
-    lines = JsonLines(console)
+    lines = json_lines(console)
     lines(metered())
     lines(metered())
     (said,) = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     value = json.loads(said)
     assert (value["event"], value["phase"], value["samples"], value["retries"]) == ("progress", "drawing", [24, 40], 3)
     assert value["usd"] == 0.6
+    assert value["retried_after"] == {"429": 2, "cut": 1}
+
+
+def silent(make: Callable[..., Lines], seconds: int) -> list[str]:
+    """What is said while a study that has begun hears nothing any more."""
+    console, clock = Console(file=io.StringIO(), width=160), Clock()
+    tally = metered()
+    tally.clock, clock.now = clock, tally.clock()
+    lines = make(console, clock)
+    lines(tally)
+    for _ in range(2 * seconds):
+        clock.now += 0.5
+        lines.beat(tally)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+def test_while_nothing_arrives_a_plain_line_says_what_is_waited_for() -> None:
+    first, *rest = silent(plain_lines, 31)
+    assert first == "drawing …"
+    assert len(rest) == 3
+    assert "24/40 samples" in rest[0]
+    assert "3 retries (2 after 429, 1 after cut)" in rest[0]
+    assert rest[0].endswith("drawing: nothing new for 0:09")
+    assert rest[2].endswith("drawing: nothing new for 0:28")
+
+
+def test_while_nothing_arrives_json_lines_go_on() -> None:
+    values = [json.loads(said) for said in silent(json_lines, 31)]
+    assert [value["silent_seconds"] for value in values] == [0.0, 9.5, 19.0, 28.5]
+    assert {value["retries"] for value in values} == {3}
+
+
+def test_before_there_is_anything_to_count_the_phase_is_said() -> None:
+    tally = Tally(clock=Clock())
+    tally.phase("starting openai")
+    assert line(tally) == "starting openai, 0:00 elapsed"
+
+
+def test_a_heart_beats_while_the_program_is_busy_and_stops_with_it() -> None:
+    beats: list[float] = []
+    with heartbeat(lambda: beats.append(time.monotonic()), seconds=0.01):
+        while len(beats) < 3:
+            time.sleep(0.001)
+    seen = len(beats)
+    time.sleep(0.05)
+    assert len(beats) == seen

@@ -63,6 +63,12 @@ def test_the_question_may_come_from_stdin(perpend: Perpend) -> None:
     assert value["question"] == PROBLEM
 
 
+def test_a_question_that_is_no_text_is_bad_usage(perpend: Perpend) -> None:
+    result = perpend("solve", "-", *ASK[2:], input=b"caf\xe9 = ?")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("The question on stdin is not UTF-8.")
+
+
 @pytest.mark.slow
 def test_the_embedded_engine_answers(perpend: Perpend) -> None:
     value = json.loads(

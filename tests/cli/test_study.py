@@ -108,8 +108,8 @@ def test_ctrl_c_ends_cleanly_and_the_next_start_goes_on(tmp_path: Path) -> None:
     slow.send_signal(signal.SIGINT)
     out, said = slow.communicate(timeout=20)
     assert slow.returncode == 130, said
-    assert out == ""
-    assert "run the same command again" in said
+    assert json.loads(out)["error"] == "Stopped."
+    assert "run the same command again" in json.loads(out)["remedy"]
     assert "Traceback" not in said
     again = [*command, "--engine", "simulated(pace=0)"]
     done = subprocess.run(again, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=60)

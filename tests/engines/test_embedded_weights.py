@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from perpend.core import EngineError, ModelShape
+from perpend.core import ConfigError, EngineError, ModelShape
 from perpend.engines.embedded import fetch, find_weights, weights
 from perpend.engines.embedded.gguf import read_header
 from perpend.engines.embedded.weights import DEFAULT_FILE, fingerprint, resolve
@@ -88,7 +88,7 @@ def test_an_embedding_beside_an_output_matrix_is_not_multiplied_by(tmp_path: Pat
 def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "bad.gguf"
     path.write_bytes(data)
-    with pytest.raises(EngineError, match="cannot be read as a GGUF file"):
+    with pytest.raises(ConfigError, match="cannot be read as a GGUF file"):
         find_weights(str(path))
 
 
@@ -98,14 +98,14 @@ def test_a_folder_with_one_gguf_file_stands_for_it(tiny: Path) -> None:
 
 def test_a_folder_with_several_gguf_files_is_refused(tiny: Path) -> None:
     (tiny.parent / "other.gguf").write_bytes(TINY)
-    with pytest.raises(EngineError, match="2 GGUF files"):
+    with pytest.raises(ConfigError, match="2 GGUF files"):
         resolve(str(tiny.parent))
 
 
 def test_an_openvino_folder_is_described_by_its_config(tmp_path: Path) -> None:
     (tmp_path / "openvino_model.xml").write_text("<net/>")
     (tmp_path / "openvino_model.bin").write_bytes(b"weights")
-    with pytest.raises(EngineError, match=r"lacks openvino_tokenizer.xml"):
+    with pytest.raises(ConfigError, match=r"lacks openvino_tokenizer.xml"):
         find_weights(str(tmp_path))
     for part in ("openvino_tokenizer.xml", "openvino_detokenizer.xml"):
         (tmp_path / part).touch()
@@ -119,7 +119,7 @@ def test_an_openvino_folder_is_described_by_its_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/no/such/file.gguf", "./nothing", "nothing"])
 def test_what_is_not_there_is_said_to_be_missing(name: str) -> None:
-    with pytest.raises(EngineError, match="There is no model at"):
+    with pytest.raises(ConfigError, match="There is no model at"):
         resolve(name)
 
 

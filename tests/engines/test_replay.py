@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perpend.core import Budget, ConfigError, EngineError, Finish, Run, Scope, StoreError, World, perform
+from perpend.core import Budget, ConfigError, EngineError, Finish, Run, Scope, World, perform
 from perpend.engines import ENGINES
 from perpend.engines.recording import SampleName
 from perpend.engines.replay import ReplayEngine
@@ -98,7 +98,7 @@ async def test_a_stored_study_is_an_engine(tmp_path: Path):
 
 
 async def test_a_folder_that_is_no_study_and_an_engine_that_is_not_in_it_are_refused(tmp_path: Path):
-    with pytest.raises(StoreError, match="holds no study"):
+    with pytest.raises(ConfigError, match="holds no study"):
         await ReplayEngine(str(tmp_path / "none")).start()
     store = Store(tmp_path)
     for name in ("small", "larger"):

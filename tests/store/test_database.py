@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perpend.core import Cause, StoreError
+from perpend.core import Cause, ConfigError, StoreError
 from perpend.store import Store, schema
 from perpend.store.rows import SAMPLE_COLUMNS, pool_to_row, sample_to_row
 from tests.store.samples import COST, SOURCE, key, sample
@@ -92,7 +92,7 @@ def test_an_empty_file_is_a_new_store_but_not_a_study(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="holds no study"):
+    with pytest.raises(ConfigError, match="holds no study"):
         Store(tmp_path, read_only=True)
     with pytest.raises(StoreError, match=r"cannot be opened"):
         Store(tmp_path / "missing")

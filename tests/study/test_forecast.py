@@ -117,4 +117,4 @@ async def test_meters_are_handed_out_and_read_what_was_spent(tmp_path: Path) -> 
     watch = Metered()
     results = await run_study(spec(**PRICED), tmp_path, watch)
     assert watch.meter.usd == pytest.approx(sum(line.usd or 0 for line in results.bought))
-    assert watch.meter.retries == 0
+    assert watch.meter.again == {}

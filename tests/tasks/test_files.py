@@ -55,9 +55,9 @@ def test_a_repeated_id_names_both_lines(build):
 def test_an_empty_or_missing_file_is_one_clear_sentence(build, tmp_path, kind):
     with pytest.raises(TaskError, match="is empty"):
         build(b"\n", kind=kind)
-    with pytest.raises(TaskError, match="cannot be read: No such file"):
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
         TASKS.build(f"{kind}:{tmp_path}/none")
-    with pytest.raises(TaskError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         TASKS.build(f"{kind}:{tmp_path}")
 
 

@@ -21,7 +21,8 @@ What can you do at inference time to get better reasoning from your model, and w
 - `perpend study --task jsonl:mine.jsonl`: measure on your own problems
 - `perpend solve "What is 17 * 23?"`: answer one question, with votes
 
-Every flag has a PERPEND_… environment variable, shown in its help. Exit codes: 0 good, 1 the job failed, 2 bad usage.
+Every flag has a PERPEND_… environment variable, shown in its help. Exit codes: 0 good, 1 the job failed,
+2 bad usage: a flag, a name, or a file that is missing or cannot be read.
 """
 
 app = typer.Typer(

@@ -27,11 +27,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One name, what it stands for, and its options with their defaults (None: it must be given)."""
+    """One name, what it stands for, and its options with their defaults (None: it must be given).
+
+    An oracle needs the right answer, so that it can grade or show a ceiling, and cannot be deployed.
+    """
 
     name: str
     description: str
     options: dict[str, str | None] = field(default_factory=dict)
+    oracle: bool = False
 
     @property
     def usage(self) -> str:
@@ -82,7 +86,7 @@ def _entry(registry: Registry[Any], name: str) -> Entry:
         return Entry(name, f"not usable here: {error}")
     doc = (getdoc(factory) or "").strip()
     options = {p.name: _default(p) for p in signature(factory).parameters.values() if _is_option(p)}
-    return Entry(name, " ".join(doc.split("\n\n")[0].split()), options)
+    return Entry(name, " ".join(doc.split("\n\n")[0].split()), options, oracle=getattr(factory, "oracle", False))
 
 
 GIVEN_BY_THE_STUDY = ("task", "name", "reproducible", "source")
@@ -107,7 +111,8 @@ def _draw(kind: Kind, entries: list[Entry]) -> None:
     table.add_column(ratio=1)
     for entry in entries:
         options = Text(f"\n{entry.usage}", style="dim") if entry.options else Text()
-        table.add_row(entry.name, Text(entry.description) + options)
+        mark = Text("\noracle: needs the right answer, so it cannot be deployed", "yellow") if entry.oracle else Text()
+        table.add_row(entry.name, Text(entry.description) + options + mark)
     console = out()
     console.print(table)
     console.print(Text(f"Written {EXAMPLES[kind]}"), style="dim")

@@ -37,7 +37,7 @@ Json = Annotated[
     bool,
     flag(
         "--json",
-        help="Print one JSON value on stdout, and nothing else there; progress on stderr as JSON lines.",
+        help="Print one JSON value on stdout (also of an error), and nothing else; progress on stderr as JSON lines.",
         panel=OUTPUT,
     ),
 ]

@@ -1,4 +1,7 @@
-"""What every verb says, and how: results on stdout, progress and errors on stderr, one sentence and a remedy each."""
+"""What every verb says, and how: results on stdout, progress and errors on stderr, one sentence and a remedy each.
+
+With `--json` an error is a value on stdout too, in the place of the result.
+"""
 
 from __future__ import annotations
 
@@ -55,42 +58,53 @@ def verb(when_stopped: str = "") -> Callable[[Callable[P, None]], Callable[P, No
     def decorate(function: Callable[P, None]) -> Callable[P, None]:
         @functools.wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+            as_json = bool(kwargs.get("as_json"))
             try:
                 function(*args, **kwargs)
             except (typer.Exit, typer.Abort, typer.BadParameter):
                 raise
             except KeyboardInterrupt:
-                say("Stopped.", when_stopped)
+                say("Stopped.", when_stopped, as_json=as_json)
                 raise typer.Exit(INTERRUPTED) from None
             except Exception as error:
                 if kwargs.get("debug"):
                     raise
-                raise typer.Exit(explain(error)) from None
+                raise typer.Exit(explain(error, as_json=as_json)) from None
 
         return guarded
 
     return decorate
 
 
-def explain(error: Exception) -> int:
+def explain(error: Exception, *, as_json: bool = False) -> int:
     """Say what went wrong and what to do about it; returns the exit code."""
-    from perpend.core.errors import ConfigError, PerpendError
+    from perpend.core.errors import ConfigError
+
+    say(*_sentences(error), as_json=as_json)
+    return BAD_USAGE if isinstance(error, ConfigError) else FAILED
+
+
+def _sentences(error: Exception) -> tuple[str, str]:
+    """What went wrong, and what to do about it."""
+    from perpend.core.errors import PerpendError
 
     if isinstance(error, PerpendError):
-        say(error.message, error.remedy)
-        return BAD_USAGE if isinstance(error, ConfigError) else FAILED
+        return error.message, error.remedy
     if isinstance(error, OSError):
-        say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.", "Nothing was damaged.")
-        return FAILED
-    say(
-        f"perpend stumbled over a {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror or error}{where}.", "Nothing was damaged."
+    said = str(error).splitlines()[0] if str(error) else "no message"
+    return (
+        f"perpend stumbled over a {type(error).__name__}: {said}",
         "This is a bug: run it again with --debug, and report what that prints.",
     )
-    return FAILED
 
 
-def say(message: str, remedy: str = "") -> None:
-    """A sentence and what to do about it, on stderr."""
+def say(message: str, remedy: str = "", *, as_json: bool = False) -> None:
+    """A sentence and what to do about it: on stderr, or as one JSON value on stdout."""
+    if as_json:
+        emit({"error": message, "remedy": remedy})
+        return
     from rich.text import Text
 
     console = err()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,26 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 JSON_EVERY_SECONDS = 1.0
-LINE_EVERY_SECONDS = 10.0
-"""How often a plain line is due while nothing but the counts changes."""
+"""How often a JSON line is due while counts change."""
+LINE_EVERY_SECONDS = 9.5
+"""How often any line is due, whether or not anything changes."""
+QUIET_SECONDS = 5.0
+"""Without news for so long, a line says what is waited for."""
+BEAT_SECONDS = 0.5
+"""How often it is looked at whether one is: no gap is longer than ten seconds."""
 
 
 @contextmanager
 def progress(*, as_json: bool = False) -> Iterator[Tally]:
     """A listener that shows what it hears while the context is open."""
     console = err()
-    if as_json:
-        tally = Tally(changed=JsonLines(console))
-        yield tally
-        JsonLines(console)(tally)
-        return
-    if not console.is_terminal:
-        yield Tally(changed=PlainLines(console))
+    if as_json or not console.is_terminal:
+        lines = json_lines(console) if as_json else plain_lines(console)
+        tally = Tally(changed=lines)
+        with heartbeat(lambda: lines.beat(tally)):
+            yield tally
+        if as_json:
+            lines.say(tally)
         return
     from rich.live import Live
 
@@ -38,44 +44,83 @@ def progress(*, as_json: bool = False) -> Iterator[Tally]:
         yield screen.tally
 
 
-class PlainLines:
-    """Prints a line when the phase changes and every ten seconds."""
+@contextmanager
+def heartbeat(beat: Callable[[], None], seconds: float = BEAT_SECONDS) -> Iterator[None]:
+    """Call `beat` every so many seconds while the context is open, in a thread: the event loop may be busy."""
+    over = threading.Event()
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._last = (-LINE_EVERY_SECONDS, "")
+    def run() -> None:
+        while not over.wait(seconds):
+            beat()
+
+    thread = threading.Thread(target=run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+class Lines:
+    """Says a line when the phase changes, and one now and then in between, also where nothing changes.
+
+    Args:
+        begin: says that a phase begins.
+        say: says the counts.
+        every_seconds: how often they are due while they change.
+        clock: in seconds.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[Tally], None],
+        say: Callable[[Tally], None],
+        every_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.say = say
+        self._begin, self._every, self._clock = begin, every_seconds, clock
+        self._said, self._phase = 0.0, ""
+        self._lock = threading.Lock()
 
     def __call__(self, tally: Tally) -> None:
         """Something changed."""
-        now = time.monotonic()
-        when, phase = self._last
-        if tally.doing != phase:
-            self._print(f"{tally.doing} …")
-        elif tally.samples_planned and now - when >= LINE_EVERY_SECONDS:
-            self._print(line(tally))
-        else:
-            return
-        self._last = (now, tally.doing)
+        self._say_if_due(tally, self._every)
 
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+    def beat(self, tally: Tally) -> None:
+        """Nothing may have changed for long."""
+        self._say_if_due(tally, LINE_EVERY_SECONDS)
+
+    def _say_if_due(self, tally: Tally, every_seconds: float) -> None:
+        with self._lock:
+            now = self._clock()
+            if tally.doing != self._phase:
+                self._begin(tally)
+            elif now - self._said >= every_seconds:
+                self.say(tally)
+            else:
+                return
+            self._said, self._phase = now, tally.doing
 
 
-class JsonLines:
-    """Prints a JSON object a line, when the phase changes and every second."""
+def plain_lines(console: Console, clock: Callable[[], float] = time.monotonic) -> Lines:
+    """In words."""
 
-    def __init__(self, console: Console) -> None:
-        self._file = console.file
-        self._last = (-JSON_EVERY_SECONDS, "")
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
 
-    def __call__(self, tally: Tally) -> None:
-        """Something changed."""
-        now = time.monotonic()
-        when, phase = self._last
-        if tally.doing != phase or now - when >= JSON_EVERY_SECONDS:
-            self._file.write(json.dumps(as_values(tally)) + "\n")
-            self._file.flush()
-            self._last = (now, tally.doing)
+    return Lines(lambda tally: say(f"{tally.doing} …"), lambda tally: say(line(tally)), LINE_EVERY_SECONDS, clock)
+
+
+def json_lines(console: Console, clock: Callable[[], float] = time.monotonic) -> Lines:
+    """A JSON object a line, every second while counts change."""
+
+    def say(tally: Tally) -> None:
+        console.file.write(json.dumps(as_values(tally)) + "\n")
+        console.file.flush()
+
+    return Lines(say, say, JSON_EVERY_SECONDS, clock)
 
 
 def as_values(tally: Tally) -> dict[str, object]:
@@ -89,18 +134,24 @@ def as_values(tally: Tally) -> dict[str, object]:
         "tokens_per_second": tally.tokens_per_second,
         "usd": tally.usd,
         "projected_usd": tally.projected_usd,
-        "retries": tally.retries,
+        "retries": tally.again.total(),
+        "retried_after": dict(tally.again),
+        "silent_seconds": round(tally.silence, 3),
         "elapsed_seconds": round(tally.elapsed, 3),
         "seconds_left": tally.seconds_left,
     }
 
 
 def line(tally: Tally) -> str:
-    """The counts in one line."""
+    """The counts in one line; before there are any, and while nothing arrives, what is waited for."""
+    elapsed = f"{clock_text(tally.elapsed)} elapsed"
+    if not tally.samples_planned:
+        return f"{tally.doing}, {elapsed}"
+    waiting = f", {tally.doing}: nothing new for {clock_text(tally.silence)}" * (tally.silence >= QUIET_SECONDS)
     return (
         f"{tally.problems_done}/{tally.problems_total} problems, "
         f"{tally.samples_done}/{tally.samples_planned} samples, {_speed(tally)}, {_money(tally, ', ')}"
-        f"{clock_text(tally.elapsed)} elapsed, {clock_text(tally.seconds_left)} left"
+        f"{elapsed}, {clock_text(tally.seconds_left)} left{waiting}"
     )
 
 
@@ -143,14 +194,15 @@ class Screen:
 
 
 def _money(tally: Tally, after: str) -> str:
-    """Dollars and retries, each only where there are any."""
+    """Dollars, and retries with what they came after, each only where there are any."""
     from perpend.report.formats import usd
 
     parts = []
     if tally.usd is not None:
         parts.append(f"{usd(tally.usd)} of about {usd(tally.projected_usd)}")
-    if tally.retries:
-        parts.append(f"{tally.retries:,} retr{'y' if tally.retries == 1 else 'ies'}")
+    if again := tally.again:
+        causes = ", ".join(f"{count:,} after {cause}" for cause, count in again.most_common())
+        parts.append(f"{again.total():,} retr{'y' if again.total() == 1 else 'ies'} ({causes})")
     return "".join(part + after for part in parts)
 
 

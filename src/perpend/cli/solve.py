@@ -70,7 +70,7 @@ def solve(
     """Answer one question, and say what it cost."""
     from perpend.study.spec import Sampling
 
-    asked = sys.stdin.read().strip() if question == "-" else question
+    asked = _read_stdin() if question == "-" else question
     _check(strategy, engine, task)
     sampling = _sampling(Sampling, temperature=temperature, top_p=top_p, max_tokens=max_tokens, system=system)
     result = _answer(
@@ -90,6 +90,15 @@ def solve(
         emit(as_values(asked, strategy, result, trace=trace))
     else:
         _draw(result, trace=trace)
+
+
+def _read_stdin() -> str:
+    from perpend.core import ConfigError
+
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise ConfigError("The question on stdin is not UTF-8.", "Convert it first, with iconv for example.") from None
 
 
 def _check(strategy: str, engine: str, task: str) -> None:

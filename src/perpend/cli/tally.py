@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,16 +33,18 @@ class Tally:
     tokens: int = 0
     meter: Meter | None = None
     began: float = field(init=False)
+    heard: float = field(init=False)
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _streams: bool = False
     _drawing_since: float | None = None
 
     def __post_init__(self) -> None:
-        self.began = self.clock()
+        self.began = self.heard = self.clock()
 
     def phase(self, text: str) -> None:
         """Something else begins."""
-        self.doing = text
+        self.doing, self.heard = text, self.clock()
         self.changed(self)
 
     def planned(self, samples: int, stored: int, problems: int) -> None:
@@ -66,6 +69,7 @@ class Tally:
     def sample(self, sample: Sample, bought: bool) -> None:
         """A sample is complete."""
         self.samples_now += 1
+        self.heard = self.clock()
         if bought:
             self.bought += 1
             self._drawing_since = self._drawing_since or self.clock()
@@ -91,9 +95,14 @@ class Tally:
         return self.usd / self.samples_done * self.samples_planned
 
     @property
-    def retries(self) -> int:
-        """Calls of this run that were made again."""
-        return 0 if self.meter is None else self.meter.retries
+    def again(self) -> Counter[str]:
+        """Calls of this run that were made again, by what had become of them."""
+        return Counter() if self.meter is None else self.meter.again
+
+    @property
+    def silence(self) -> float:
+        """Seconds since anything arrived or began."""
+        return self.clock() - self.heard
 
     @property
     def elapsed(self) -> float:
@@ -104,11 +113,12 @@ class Tally:
     def tokens_per_second(self) -> float | None:
         """Over the last seconds; None before there is anything to count."""
         now = self.clock()
-        while self._recent and self._recent[0][0] < now - WINDOW_SECONDS:
-            self._recent.popleft()
-        if not self._recent:
-            return None
-        return sum(tokens for _, tokens in self._recent) / max(now - self._recent[0][0], 1.0)
+        with self._lock:  # a display reads in a thread of its own
+            while self._recent and self._recent[0][0] < now - WINDOW_SECONDS:
+                self._recent.popleft()
+            if not self._recent:
+                return None
+            return sum(tokens for _, tokens in self._recent) / max(now - self._recent[0][0], 1.0)
 
     @property
     def seconds_left(self) -> float | None:
@@ -120,8 +130,10 @@ class Tally:
 
     def _heard(self, tokens: int) -> None:
         self.tokens += tokens
-        self._recent.append((self.clock(), tokens))
-        self._drawing_since = self._drawing_since or self.clock()
+        self.heard = self.clock()
+        with self._lock:
+            self._recent.append((self.heard, tokens))
+        self._drawing_since = self._drawing_since or self.heard
 
 
 def clock_text(seconds: float | None) -> str:

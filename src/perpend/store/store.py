@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from perpend.core import Cause, Charge, Charges, DrawnFrom, Problem, Sample, SampleKey, Score, StoreError
+from perpend.core import Cause, Charge, Charges, ConfigError, DrawnFrom, Problem, Sample, SampleKey, Score
 from perpend.store import rows
 from perpend.store.database import Database
 
@@ -90,14 +90,15 @@ Ledger = dict[str, Charges]
 class Store:
     """A study's traces.
 
-    Every write is one transaction, so `kill -9` leaves whole rows. Raises StoreError where the file cannot be used.
+    Every write is one transaction, so `kill -9` leaves whole rows. Raises StoreError where the file cannot be used, and
+    ConfigError where one that is only read is not there.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.path = folder / FILE
         self._run = 0
         if read_only and not self.path.exists():
-            raise StoreError(
+            raise ConfigError(
                 f"{folder} holds no study ({FILE} is missing).", "Give the folder that `perpend study` wrote."
             )
         self._db = Database(self.path, read_only=read_only)

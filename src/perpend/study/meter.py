@@ -34,9 +34,9 @@ class Meter:
         return self.scope.spent.usd if self.priced else None
 
     @property
-    def retries(self) -> int:
-        """Calls of this run that brought nothing and were made again."""
-        return sum((_counter(each, "refused") + _counter(each, "lost")).total() for each in self.counts)
+    def again(self) -> Counter[str]:
+        """Calls of this run that brought nothing and were made again, by status or kind of loss."""
+        return sum((_counter(each, "refused") + _counter(each, "lost") for each in self.counts), Counter())
 
 
 def refused_calls(engine: Engine) -> Counter[str]:

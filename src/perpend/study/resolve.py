@@ -146,4 +146,4 @@ def _check_served(spec: StudySpec, tasks: Sequence[PlannedTask]) -> None:
     for text in spec.strategies:
         reasons = [task.left_out[text] for task in tasks if text in task.left_out]
         if len(reasons) == len(tasks) and (nothing or text not in DEFAULT_STRATEGIES):
-            raise ConfigError(f"No task can serve {text!r}. {reasons[0]}")
+            raise ConfigError(f"No task can serve {text!r}. {reasons[0]}", "Leave it out, or correct what it names.")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from perpend.core import (
     Amount,
     Budget,
+    ConfigError,
     Engine,
     PerpendError,
     Price,
@@ -92,8 +93,9 @@ async def reevaluate(folder: Path) -> Results:
     A verifier that has changed since scores the stored samples anew.
 
     Raises:
-        StoreError: where the folder holds no study, or is in use or unreadable.
-        ConfigError: where this perpend would ask the problems otherwise than they were.
+        StoreError: where the folder is in use, or its traces cannot be read.
+        ConfigError: where the folder holds no study that can be read, or this perpend would ask the problems
+            otherwise than they were.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(lock_folder(_studied(folder)))
@@ -230,9 +232,10 @@ def _evaluate(plan: Plan, store: Store, folder: Path) -> Results:
 
 
 def _studied(folder: Path) -> Path:
-    """The folder, where it holds a study. Raises StoreError."""
-    if not (folder / SPEC).exists():
-        raise StoreError(f"{folder} holds no study ({SPEC} is missing).", "Give the folder that `perpend study` wrote.")
+    """The folder, where it holds a study. Raises ConfigError."""
+    if not os.access(folder / SPEC, os.R_OK):
+        why = f"{SPEC} is missing, or may not be read"
+        raise ConfigError(f"{folder} holds no study ({why}).", "Give the folder that `perpend study` wrote.")
     return folder
 
 

