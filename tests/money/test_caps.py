@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from perpend.core import ConfigError
+from perpend.report import formats
+from perpend.report.page import render
+from perpend.report.terminal import cost_line
 from perpend.study import EngineSpec, reevaluate, run_study
 from perpend.study.results import Results
-from tests.money.conftest import ANSWER, Serve, billed_usd, study
+from tests.money.conftest import ANSWER, PRICE, Serve, billed_usd, study
 from tests.study.studies import curve, rows
 
 FAULTS = {"429": 0.05, "429_after": 0.03, "500": 0.05, "drop_before": 0.02, "drop_body": 0.03, "no_usage": 0.03}
@@ -86,6 +89,37 @@ async def test_prices_and_where_they_come_from_are_in_the_results(tmp_path: Path
     extended = await run_study(study(server, 3, 2, engine=(unsaid,), price=()), tmp_path)
     assert extended.engines[0].price == results.engines[0].price
     assert extended.tasks[0].curves[0].points[-1].usd
+
+
+async def test_what_was_bought_before_a_price_was_known_counts_at_it(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    unpriced = await run_study(study(server, 3, 4, price=()), tmp_path)
+    assert {(line.usd, line.unpriced_tokens > 0) for line in unpriced.bought} == {(None, True)}
+    before = billed_usd(server)
+    cap = f"usd={before * 1.05:.9f}"
+    priced = await run_study(study(server, 9, 4, budget=cap), tmp_path)
+    assert before <= bought_usd(priced) <= before * 1.05
+    assert bought_usd(priced) == pytest.approx(billed_usd(server))
+    assert priced.how.stop_reason == "usd"
+    assert priced.tasks[0].problems == 3, "what is left of the cap buys no further problem"
+    assert all(line.unpriced_tokens == 0 for line in priced.bought)
+    more = await run_study(study(server, 4, 4, budget="usd=1"), tmp_path)
+    assert bought_usd(more) == pytest.approx(billed_usd(server))
+
+
+async def test_dollars_that_are_known_are_summed_and_the_rest_is_said_in_tokens(tmp_path: Path, serve: Serve) -> None:
+    server, other = serve(text=ANSWER), serve(text=ANSWER)
+    engines = tuple(EngineSpec(use=f"openai:{each.url}#m", name=name) for name, each in (("a", server), ("b", other)))
+    results = await run_study(study(server, 2, 2, engine=engines, price=(f"a={PRICE}",)), tmp_path)
+    assert results.plan is not None
+    actual = results.plan.actual
+    assert actual.usd == pytest.approx(billed_usd(server))
+    assert actual.unpriced_tokens == other.billed()
+    assert results.plan.forecast.whole.usd is not None
+    assert 0 < results.plan.forecast.whole.unpriced_tokens < results.plan.forecast.whole.tokens
+    without = f"for {formats.usd(actual.usd)} and {formats.number(other.billed())} tokens without a price"
+    assert without in cost_line(results)
+    assert without.removeprefix("for ") in render(results, [])
 
 
 async def test_without_a_price_there_are_no_dollars_and_no_cap_on_them(tmp_path: Path, serve: Serve) -> None:

@@ -75,8 +75,8 @@ async def test_it_is_in_no_budget_no_history_and_no_count(tmp_path: Path, monkey
     again = await run_study(capped, tmp_path / "spending")
     assert (again.tasks, samples_only(again)) == (plain.tasks, samples_only(plain))
     store = Store(tmp_path / "spending")
-    assert {task for task, _ in histories(store)} == {"simulated"}
-    assert sum(each.spent.tokens for each in histories(store).values()) <= 6000
+    assert {task for task, _ in histories(store, {})} == {"simulated"}
+    assert sum(each.spent.tokens for each in histories(store, {}).values()) <= 6000
     assert store.close_reservations(["simulated"]) == 0
     store.close()
 

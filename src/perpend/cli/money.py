@@ -55,12 +55,12 @@ def ensure_consent_to_solve(
 
 def estimate(made: Forecast) -> str:
     """What is still to be bought, in one phrase."""
-    from perpend.report.formats import number, usd
+    from perpend.report.formats import dollars, number
 
     left = made.left
     most = "at most" if made.bound else "about"
-    dollars = "" if left.usd is None else f" and {usd(left.usd)}"
-    return f"{left.calls:,} calls, {most} {number(left.tokens)} tokens{dollars}"
+    money = "" if left.usd is None else f" and {dollars(left.usd, left.unpriced_tokens)}"
+    return f"{left.calls:,} calls, {most} {number(left.tokens)} tokens{money}"
 
 
 def show_forecast(made: Forecast, folder: Path, *, as_json: bool) -> None:
@@ -109,7 +109,8 @@ def _table(made: Forecast) -> Table:
 def _cells(cost: Cost) -> tuple[str, ...]:
     from perpend.report import formats
 
-    return f"{cost.calls:,}", formats.number(round(cost.tokens)), formats.usd(cost.usd), formats.seconds(cost.seconds)
+    money = formats.dollars(cost.usd, cost.unpriced_tokens)
+    return f"{cost.calls:,}", formats.number(round(cost.tokens)), money, formats.seconds(cost.seconds)
 
 
 def _agrees(question: str) -> bool:

@@ -72,6 +72,13 @@ def usd(value: float | None) -> str:
     return NOTHING if value is None else f"${value:,.2f}" if value >= 1 else f"${value:.3g}"
 
 
+def dollars(known: float | None, unpriced_tokens: float) -> str:
+    """Dollars with the tokens that they leave out: $0.12 and 4,000 tokens without a price."""
+    if known is None or not unpriced_tokens:
+        return usd(known)
+    return f"{usd(known)} and {number(round(unpriced_tokens))} tokens without a price"
+
+
 def seconds(value: float | None) -> str:
     """A duration: 0.52 s · 12 min 3 s · 2 h 5 min."""
     if value is None:

@@ -64,7 +64,9 @@ def environment() -> Environment:
         loader=PackageLoader("perpend.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    for name in ("percent", "percent_estimate", "percent_range", "points", "number", "number_estimate", "si", "usd"):
+    for name in (
+        "percent", "percent_estimate", "percent_range", "points", "number", "number_estimate", "si", "usd", "dollars",
+    ):  # fmt: skip
         made.filters[name] = getattr(formats, name)
     made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value, "name": breakable, "changes": changes}
     return made

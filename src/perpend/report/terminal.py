@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perpend.report import formats
+from perpend.study.ledger import paid
 from perpend.study.results import Curve, FindingKind, Headline, HeadlinePoint, Point, Results
 
 HEADLINES = 3
@@ -20,12 +21,11 @@ def headline_lines(results: Results) -> list[str]:
 
 
 def cost_line(results: Results) -> str:
-    """What the study bought in all, and at which prices; where one is unknown, that there are no dollars."""
-    tokens = sum(line.prompt_tokens - line.cached_tokens + line.completion_tokens for line in results.bought)
-    dollars = [line.usd for line in results.bought]
+    """What the study bought in all, and at which prices, with the tokens that no price is known for."""
+    total = paid(results.bought)
     prices = "; ".join(f"{e.name}: {e.price or 'no price is known, so no dollars'}" for e in results.engines)
-    spent = "" if None in dollars else f" for {formats.usd(sum(filter(None, dollars)))}"
-    return f"Bought: {formats.number(tokens)} tokens{spent}. {prices}"
+    spent = "" if total.usd is None else f" for {formats.dollars(total.usd, total.unpriced_tokens)}"
+    return f"Bought: {formats.number(total.tokens)} tokens{spent}. {prices}"
 
 
 def limit_lines(results: Results) -> list[str]:

@@ -228,13 +228,22 @@ class Store:
             task, problem, engine, run, at, cause, charge, seconds = row
             yield Bought(task, problem, engine, run, Cause(cause), rows.charge_from_json(charge), at, seconds)
 
+    def overhead(self) -> list[tuple[str, Cause, Charge]]:
+        """What was spent on no sample, by engine name, in the order reserved; open ones as uncertain, held in full."""
+        found = self._db.query(
+            "SELECT engine, COALESCE(cause, 'uncertain'), COALESCE(settlements.charge, reservations.charge) "
+            "FROM reservations LEFT JOIN settlements ON reservation = id WHERE pool = ? ORDER BY id",
+            (NO_SAMPLE.pool,),
+        )
+        return [(engine, Cause(cause), rows.charge_from_json(charge)) for engine, cause, charge in found]
+
     def ledger(self) -> Ledger:
         """What was bought so far, open reservations included as uncertain, and what was spent on no sample."""
         ledger: Ledger = {}
         for each in self.bought():
             ledger.setdefault(each.engine, Charges()).add(each.cause, each.charge)
-        for engine, charge in self._overhead():
-            ledger.setdefault(engine, Charges()).add(Cause.OVERHEAD, charge)
+        for engine, cause, charge in self.overhead():
+            ledger.setdefault(engine, Charges()).add(cause, charge)
         return ledger
 
     # --- what the study keeps -----------------------------------------------------------------------------------
@@ -326,14 +335,6 @@ class Store:
         """(task, problem) → why it is complete, under a plan."""
         found = self._db.query("SELECT * FROM blocks WHERE plan = ?", (plan,))
         return {(row["task"], row["problem"]): row["stop_reason"] for row in found}
-
-    def _overhead(self) -> list[tuple[str, Charge]]:
-        found = self._db.query(
-            "SELECT engine, settlements.charge FROM reservations JOIN settlements ON reservation = id "
-            "WHERE pool = ? ORDER BY id",
-            (NO_SAMPLE.pool,),
-        )
-        return [(engine, rows.charge_from_json(charge)) for engine, charge in found]
 
     def _settlement(self, reservation: int, cause: Cause, charge: Charge) -> tuple[object, ...]:
         return reservation, self._run, cause.value, rows.charge_to_json(charge), time.time()

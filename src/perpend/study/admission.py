@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from perpend.core import Amount, Budget, Scope, StopReason
+from perpend.core import Amount, Budget, Price, Scope, StopReason
 from perpend.store import Store
+from perpend.study.ledger import priced
 
 CAPS = ("usd", "tokens", "samples")
 
@@ -98,13 +99,14 @@ class ProblemHistory:
     longest_run: float = 0.0
 
 
-def histories(store: Store) -> dict[tuple[str, str], ProblemHistory]:
-    """By task and problem."""
+def histories(store: Store, prices: Mapping[str, Price]) -> dict[tuple[str, str], ProblemHistory]:
+    """By task and problem; what had no price when it was bought counts at the price that is known now."""
     found = {name: ProblemHistory(Amount(samples=count)) for name, count in store.problem_counts().items()}
     spans: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
     for each in store.bought():
         key, end = (each.task, each.problem), each.at + each.seconds
-        found.setdefault(key, ProblemHistory()).spent += Amount(each.charge.usd or 0.0, each.charge.usage.tokens)
+        usd = priced(each.charge, prices.get(each.engine)).usd or 0.0
+        found.setdefault(key, ProblemHistory()).spent += Amount(usd, each.charge.usage.tokens)
         began, until = spans.setdefault(key, {}).get(each.run, (each.at, end))
         spans[key][each.run] = min(began, each.at), max(until, end)
     for key, runs in spans.items():

@@ -14,11 +14,12 @@ from perpend.study.evaluate import Analysis, Evaluated, curve, evaluate, halves
 from perpend.study.failures import failures
 from perpend.study.findings import find
 from perpend.study.headlines import headlines
+from perpend.study.ledger import bought
 from perpend.study.outlook import planned_and_actual
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, by_engine, lacks, load_pools, read_pools
 from perpend.study.pricing import as_billed
-from perpend.study.record import bought, engines_of, how_it_was_run, shape_of, waiting
+from perpend.study.record import engines_of, how_it_was_run, shape_of, waiting
 from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult
 
 
@@ -33,9 +34,9 @@ def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
         tasks=[analysis.result for analysis in analyses],
         headlines=headlines(analyses),
         engines=list(engines.values()),
-        bought=bought(store),
+        bought=bought(store, prices),
         waiting=waiting(store),
-        plan=planned_and_actual(plan, store, prices, bought(store), how.seconds),
+        plan=planned_and_actual(plan, store, prices, bought(store, prices), how.seconds),
         how=how,
     )
     return results.model_copy(update={"findings": find(results, analyses)})

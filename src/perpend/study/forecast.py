@@ -43,10 +43,12 @@ class Unit:
 
     def times(self, calls: int) -> Cost:
         """So many calls."""
+        tokens = calls * (self.prompt - self.cached + self.completion)
         return Cost(
             calls=calls,
-            tokens=calls * (self.prompt - self.cached + self.completion),
+            tokens=tokens,
             usd=None if self.usd is None else calls * self.usd,
+            unpriced_tokens=tokens if self.usd is None else 0,
             seconds=None if self.pace is None else calls * self.pace,
         )
 
@@ -108,13 +110,16 @@ def _by_the_hour(plan: Plan, engine: str) -> str | None:
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """Their sum; what is unknown of one is unknown of all."""
+    """Their sum: dollars as far as they are known, with the tokens that they leave out; time where all of it is."""
     each = list(costs)
+    dollars = [cost.usd for cost in each if cost.usd is not None]
+    seconds = [cost.seconds for cost in each if cost.seconds is not None]
     return Cost(
         calls=sum(cost.calls for cost in each),
         tokens=sum(cost.tokens for cost in each),
-        usd=_known([cost.usd for cost in each]),
-        seconds=_known([cost.seconds for cost in each]),
+        usd=sum(dollars) if dollars else None,
+        unpriced_tokens=sum(cost.unpriced_tokens for cost in each),
+        seconds=sum(seconds) if len(seconds) == len(each) else None,
     )
 
 
@@ -222,7 +227,3 @@ def _paces(store: Store) -> dict[str, float]:
 
 def _fingerprints(plan: Plan, store: Store) -> dict[str, str]:
     return {name: info.fingerprint for name, info in recorded_engines(store).items() if name in plan.engines}
-
-
-def _known(parts: list[float | None]) -> float | None:
-    return None if None in parts else sum(filter(None, parts))

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from perpend.core import Price
 from perpend.store import Store
 from perpend.study.forecast import bought_alone
+from perpend.study.ledger import paid
 from perpend.study.plan import Plan
 from perpend.study.record import iso
-from perpend.study.results import Cost, Forecast, LedgerLine, PlannedAndActual
+from perpend.study.results import Forecast, LedgerLine, PlannedAndActual
 
 
 def planned_and_actual(
@@ -24,13 +25,6 @@ def planned_and_actual(
     if kept is None:
         return None
     made, forecast = kept[0], Forecast.model_validate_json(kept[1])
-    dollars = [line.usd for line in bought]
-    actual = Cost(
-        calls=sum(line.calls for line in bought),
-        tokens=sum(line.prompt_tokens - line.cached_tokens + line.completion_tokens for line in bought),
-        usd=None if None in dollars else sum(filter(None, dollars)),
-        seconds=seconds,
-    )
     alone = bought_alone(plan, prices, store)
     strategies = [alone.get((line.engine, line.strategy)) for line in forecast.strategies]
-    return PlannedAndActual(made=iso(made), forecast=forecast, actual=actual, strategies=strategies)
+    return PlannedAndActual(made=iso(made), forecast=forecast, actual=paid(bought, seconds), strategies=strategies)

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from perpend.core import Engine, ModelShape, StoreError, Usage
+from perpend.core import Charge, Engine, ModelShape, StoreError, Usage
 from perpend.economics import Quote
 from perpend.store import RunRecord, Store
 from perpend.study.plan import Plan
 from perpend.study.pricing import quote_of, rates_of
-from perpend.study.results import EngineInfo, HowItWasRun, LedgerLine, ProbeCost, ShapeInfo, WaitingLine
+from perpend.study.results import EngineInfo, HowItWasRun, ProbeCost, ShapeInfo, WaitingLine
 
 INTERRUPTED = "interrupted"
 """The stop reason of a run that did not get to say one."""
@@ -48,10 +48,14 @@ def _probe_cost(engine: Engine, quote: Quote | None) -> ProbeCost | None:
     return ProbeCost(prompt_tokens=usage.prompt, completion_tokens=usage.completion, usd=usd)
 
 
-def probes(store: Store) -> list[tuple[str, ProbeCost]]:
+def probes(store: Store) -> list[tuple[str, Charge]]:
     """What probing has cost over all runs, by engine name."""
     recorded = [EngineInfo.model_validate_json(text) for run in store.runs() for text in run.engines]
-    return [(info.name, info.probe) for info in recorded if info.probe is not None]
+    costs = [(info.name, info.probe) for info in recorded if info.probe is not None]
+    return [
+        (name, Charge(Usage(cost.prompt_tokens, completion=cost.completion_tokens), usd=cost.usd))
+        for name, cost in costs
+    ]
 
 
 def recorded_engines(store: Store) -> dict[str, EngineInfo]:
@@ -85,26 +89,6 @@ def engines_of(plan: Plan, store: Store) -> dict[str, EngineInfo]:
 def shape_of(info: EngineInfo) -> ModelShape | None:
     """What FLOPs are computed from."""
     return None if info.shape is None else ModelShape(**info.shape.model_dump())
-
-
-def bought(store: Store) -> list[LedgerLine]:
-    """The bought ledger, by engine and cause."""
-    return [
-        LedgerLine(
-            engine=engine,
-            cause=cause.value,
-            calls=charge.calls,
-            prompt_tokens=charge.usage.prompt,
-            cached_tokens=charge.usage.cached,
-            completion_tokens=charge.usage.completion,
-            usd=charge.usd,
-            flops=charge.flops,
-            device_seconds=charge.device_seconds,
-        )
-        for engine, charges in store.ledger().items()
-        for cause, charge in charges.items()
-        if charge.calls or charge.usage.tokens
-    ]
 
 
 def waiting(store: Store) -> list[WaitingLine]:

@@ -274,7 +274,8 @@ class LedgerLine(Model):
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
-    usd: float | None
+    usd: float | None = Field(description="null where no price is known")
+    unpriced_tokens: int = Field(default=0, description="those of calls whose price is not known; usd is of the others")
     flops: float | None
     device_seconds: float | None
 
@@ -296,6 +297,7 @@ class Cost(Model):
     calls: int
     tokens: float
     usd: float | None
+    unpriced_tokens: float = Field(default=0, description="those whose price is not known; usd is of the others")
     seconds: float | None
 
 

@@ -30,6 +30,7 @@ from perpend.study.compatible import check_compatible
 from perpend.study.draw import Drawing, StudyListener, task_worlds
 from perpend.study.environment import hardware, versions
 from perpend.study.forecast import forecast, keep_forecast
+from perpend.study.ledger import priced
 from perpend.study.meter import Meter, refused_calls
 from perpend.study.overhead import Overhead
 from perpend.study.plan import Plan
@@ -211,12 +212,15 @@ def _drawing(
     plan: Plan, engines: Mapping[str, Engine], infos: Sequence[EngineInfo], store: Store, watch: StudyListener
 ) -> Drawing:
     """What is left to draw, under what is left of the budget."""
-    history = histories(store)
-    probing = [Amount(cost.usd or 0.0, cost.prompt_tokens + cost.completion_tokens) for _, cost in probes(store)]
+    prices = _prices(infos, plan)
+    history = histories(store, prices)
+    probing = [
+        Amount(priced(charge, prices.get(name)).usd or 0.0, charge.usage.tokens) for name, charge in probes(store)
+    ]
     spent = sum((each.spent for each in history.values()), sum(probing, Amount()))
     elapsed = sum(run.seconds for run in store.runs()[:-1])
     scope = Scope(Budget.parse(plan.spec.budget or ""), spent=spent, elapsed=elapsed)
-    world = World(engines, {}, store, plan.spec.seed, _prices(infos, plan), watch)
+    world = World(engines, {}, store, plan.spec.seed, prices, watch)
     return Drawing(plan, store, scope, task_worlds(plan, world), watch, history)
 
 
