@@ -145,7 +145,7 @@ class Scripted:
     at_once: int = 0
     most_at_once: int = 0
 
-    async def start(self) -> None:
+    async def start(self, purse: object = None) -> None:
         pass
 
     async def close(self) -> None:
@@ -203,10 +203,12 @@ class Counting:
 
 
 def make_world(engine: object | None = None, *, seed: int = 0, price: Price | None = None, **others: object) -> World:
+    """A world with one engine, which answers to the names `small` and `large` too."""
     engine = engine or SimulatedEngine()
+    names = (engine.name, "small", "large")  # type: ignore[attr-defined]
     verifiers: dict[str, Verifier] = {"logprob": MeanLogprob(), "exact": Exact(), "judge": Judge()}
-    prices = {} if price is None else {engine.name: price}  # type: ignore[attr-defined]
-    world = World({engine.name: engine}, verifiers, MemoryRecorder(), seed, prices)  # type: ignore[attr-defined, dict-item]
+    prices = {} if price is None else dict.fromkeys(names, price)
+    world = World(dict.fromkeys(names, engine), verifiers, MemoryRecorder(), seed, prices)  # type: ignore[arg-type]
     return replace(world, **others)  # type: ignore[arg-type]
 
 

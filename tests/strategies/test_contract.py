@@ -29,13 +29,20 @@ from tests.core.worlds import Counting, Say, Scripted, make_run, make_world
 
 EVERY = STRATEGIES.names()
 DEPLOYABLE = [name for name in EVERY if not STRATEGIES.load(name).oracle]
+ENGINES = {"cascade": "small=small, large=large"}
 ONE_BY_ONE = {"adaptive_consistency"}
 """Those that ask for the next sample when they have seen the last."""
 
 
+def build(name: str, options: str = "") -> Strategy:
+    """With the engines that it must be given."""
+    given = [ENGINES.get(name, ""), options]
+    return STRATEGIES.build(f"{name}({', '.join(filter(None, given))})")
+
+
 def small(name: str) -> Strategy:
     """With few samples, where it can have them."""
-    built = STRATEGIES.build(name)
+    built = build(name)
     return replace(built, n=6) if any(f.name == "n" for f in fields(built)) else built  # type: ignore[type-var, arg-type]
 
 
@@ -50,10 +57,10 @@ def alike(a: Result, b: Result) -> bool:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_it_is_a_frozen_value_that_its_string_builds(name: str):
-    strategy = STRATEGIES.build(name)
+    strategy = build(name)
     assert strategy.name == name
     assert STRATEGIES.build(describe(strategy)) == strategy
-    assert hash(strategy) == hash(STRATEGIES.build(name))
+    assert hash(strategy) == hash(build(name))
     with pytest.raises(FrozenInstanceError):
         strategy.extra = 1  # type: ignore[attr-defined]
     assert strategy.draws
@@ -63,7 +70,7 @@ def test_it_is_a_frozen_value_that_its_string_builds(name: str):
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "greedy"])
 def test_no_samples_are_no_strategy(name: str):
     with pytest.raises(ConfigError, match="n=0"):
-        STRATEGIES.build(f"{name}(n=0)")
+        build(name, "n=0")
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if STRATEGIES.load(name).oracle])

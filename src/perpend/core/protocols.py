@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from perpend.core.charge import Cause, Charge, ModelShape, Usage
-from perpend.core.pool import Draw, Orders, Outcomes, PoolField, Pools
+from perpend.core.pool import Draw, Floats, Orders, Outcomes, PoolField, Pools
 from perpend.core.problem import Problem
 from perpend.core.prompt import Prompt, Request
 from perpend.core.result import Result, Score
@@ -204,6 +204,15 @@ class Tunable(Protocol):
 
     def grid(self) -> tuple[Strategy, ...]:
         """The settings to choose from; only itself where the user has chosen."""
+        ...
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A tunable strategy whose settings are chosen by something else than accuracy: a precision, a share."""
+
+    def merit(self, outcomes: Outcomes) -> Floats:
+        """How good its setting is, [N], from what it would have done on the problems it is chosen on."""
         ...
 
 

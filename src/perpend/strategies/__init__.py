@@ -15,5 +15,6 @@ STRATEGIES: Registry[Strategy] = Registry(
         "best_of_n": "perpend.strategies.best_of_n:BestOfN",
         "coverage": "perpend.strategies.coverage:Coverage",
         "adaptive_consistency": "perpend.strategies.adaptive_consistency:AdaptiveConsistency",
+        "cascade": "perpend.strategies.cascade:Cascade",
     },
 )

@@ -30,6 +30,11 @@ class Tally:
         if self.leader is None or self._rank(sample.key) > self._rank(self.leader.key or ""):
             self.leader = self._first[sample.key][1]
 
+    @property
+    def votes(self) -> int:
+        """Of the leader."""
+        return self._votes[self.leader.key or ""] if self.leader else 0
+
     def _rank(self, key: str) -> tuple[int, int]:
         return self._votes[key], -self._first[key][0]
 

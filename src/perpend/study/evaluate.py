@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from perpend.core import (
     Bools,
     Floats,
+    Judging,
     ModelShape,
     Outcomes,
     Pools,
@@ -21,7 +23,7 @@ from perpend.core import (
 from perpend.stats import Interval, cost_per_correct, mean_interval
 from perpend.strategies import describe
 from perpend.study.costs import Costs, costs
-from perpend.study.offline import Averaged, average_outcomes, mixed
+from perpend.study.offline import Averaged, average_outcomes, mixed, some_problems, upto
 from perpend.study.results import CostPerCorrect, Curve, Estimate, Point, TaskResult
 
 UNBOUNDED = Estimate(value=None, low=None, high=None)
@@ -141,15 +143,18 @@ class ChosenSetting:
 
 
 def choose_setting(settings: Sequence[Strategy], averaged: Sequence[Averaged], splits: Bools, n: int) -> ChosenSetting:
-    """Cross-fit: each half of the problems under the setting that was most accurate on the other half, at every N."""
+    """Cross-fit: each half of the problems under the setting that had most merit on the other half, at every N.
+
+    Merit is accuracy, or what the strategy says that it is.
+    """
     errors = [each.error[:n] for each in averaged if each.error is not None]
     error = np.max(errors, axis=0) if errors else None
     if len(settings) == 1:
         return ChosenSetting(averaged[0].outcomes, error)
-    correct = np.stack([each.outcomes.correct[0, :, :n] for each in averaged])
-    share = cross_fit_shares(correct, splits)
+    merits = partial(_merits, settings, [upto(each.outcomes, n) for each in averaged])
+    share = cross_fit_shares(merits, splits)
     said = f"one of {len(settings)} settings, chosen on half of the problems and reported on the rest, {SPLITS} times"
-    best = [describe(settings[i]) for i in correct.mean(axis=1).argmax(axis=0)]
+    best = [describe(settings[i]) for i in merits(np.ones(splits.shape[1], bool)).argmax(axis=0)]
     return ChosenSetting(mixed([each.outcomes for each in averaged], share), error, said, best)
 
 
@@ -231,12 +236,28 @@ def mean_at(values: Floats | None, i: int) -> float | None:
     return None if values is None else float(values[:, i].mean())
 
 
-def cross_fit_shares(correct: Floats, splits: Bools) -> Floats:
-    """[setting, problem, N] → in which share of the splits a problem is under each setting, the same shape."""
-    share = np.zeros(correct.shape)
-    budgets = np.arange(correct.shape[2])
+def _merits(settings: Sequence[Strategy], outcomes: Sequence[Outcomes], rows: Bools) -> Floats:
+    """[setting, N]: how good each setting is on some of the problems."""
+    return np.stack([_merit(setting, each, rows) for setting, each in zip(settings, outcomes, strict=True)])
+
+
+def _merit(setting: Strategy, outcomes: Outcomes, rows: Bools) -> Floats:
+    if isinstance(setting, Judging):
+        return setting.merit(some_problems(outcomes, rows))
+    accuracy: Floats = outcomes.correct[0, rows].mean(axis=0)
+    return accuracy
+
+
+def cross_fit_shares(merits: Callable[[Bools], Floats], splits: Bools) -> Floats:
+    """In which share of the splits a problem is under each setting, [setting, problem, N].
+
+    Args:
+        merits: which problems → how good each setting is on those, [setting, N].
+        splits: [split, problem], which problems are in the first half.
+    """
+    settings, budgets = merits(np.ones(splits.shape[1], bool)).shape
+    share = np.zeros((settings, splits.shape[1], budgets))
     for half in (*splits, *~splits):
-        other = correct[:, ~half] if (~half).any() else correct
-        best = other.mean(axis=1).argmax(axis=0)
-        share[best[:, None], np.flatnonzero(half), budgets[:, None]] += 1
+        best = merits(~half if (~half).any() else half).argmax(axis=0)
+        share[best[:, None], np.flatnonzero(half), np.arange(budgets)[:, None]] += 1
     return share / len(splits)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from perpend.core import Draw, Floats, Ints, Orders, Outcomes, Pool, Pools, Strategy, derive_seed
+from perpend.core import Bools, Draw, Floats, Ints, Orders, Outcomes, Pool, Pools, Strategy, derive_seed
 from perpend.stats import permutations
 from perpend.strategies.votes import existing_first
 
@@ -68,6 +68,16 @@ def mixed(outcomes: Sequence[Outcomes], share: Floats) -> Outcomes:
         return np.asarray(np.where(share > 0, share * each, 0.0).sum(axis=0)[None])
 
     return _read_all(outcomes[0], mix)
+
+
+def upto(outcomes: Outcomes, n: int) -> Outcomes:
+    """The same for N = 1 … n."""
+    return _read_all(outcomes, lambda read: read(outcomes)[..., :n])
+
+
+def some_problems(outcomes: Outcomes, rows: Bools) -> Outcomes:
+    """The same for some of the problems."""
+    return _read_all(outcomes, lambda read: read(outcomes)[:, rows])
 
 
 def _read_all(like: Outcomes, do: Callable[[Callable[[Outcomes], Floats]], Floats]) -> Outcomes:

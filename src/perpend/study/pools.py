@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,7 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
     samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
     scores = {name: store.scores(verifier.fingerprint) for name, verifier in task.verifiers.items()}
     correct = {key: score.value >= RIGHT for key, score in scores[task.grader].items()}
+    codes: dict[str, dict[str, int]] = defaultdict(dict)
 
     def pools_of(engine: EngineInfo) -> TaskPools:
         rows = {
@@ -86,7 +87,9 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
             ]
             for draw in plan.draws(task)[engine.name]
         }
-        arrays = {draw: _pool(engine.name, problems, of, plan.size(draw), correct, scores) for draw, of in rows.items()}
+        arrays = {
+            draw: _pool(engine.name, problems, of, plan.size(draw), correct, scores, codes) for draw, of in rows.items()
+        }
         return TaskPools(problems, arrays, rows, correct)
 
     def _row(source: DrawnFrom, size: int) -> list[Sample]:
@@ -103,7 +106,9 @@ def _pool(
     size: int,
     correct: Mapping[SampleKey, bool],
     scores: Mapping[str, Mapping[SampleKey, Score]],
+    codes: dict[str, dict[str, int]],
 ) -> Pool:
+    """One draw as arrays; `codes` numbers each problem's answers, alike in all pools of the task."""
     shape = (len(problems), size)
     at = tuple(np.array([(p, s.index) for p, row in enumerate(rows) for s in row], np.int64).reshape(-1, 2).T)
     drawn = [sample for row in rows for sample in row]
@@ -120,7 +125,7 @@ def _pool(
     return Pool(
         engine=engine,
         problems=tuple(problem.id for problem in problems),
-        keys=array(chain.from_iterable(map(_codes, rows)), -1, np.int64),
+        keys=array((_code(sample, codes[sample.problem]) for sample in drawn), -1, np.int64),
         correct=array((correct.get(name, False) for name in names), False, np.bool_),
         scores=by_verifier(lambda score: score.value),
         prompt_tokens=np.array([max((s.usage.prompt for s in row), default=0) for row in rows], np.int64),
@@ -132,10 +137,9 @@ def _pool(
     )
 
 
-def _codes(row: Sequence[Sample]) -> list[int]:
-    """Each answer as a number, in order of first appearance; −1 never votes."""
-    seen: dict[str, int] = {}
-    return [-1 if sample.key is None else seen.setdefault(sample.key, len(seen)) for sample in row]
+def _code(sample: Sample, seen: dict[str, int]) -> int:
+    """An answer as a number, in order of first appearance; −1 never votes."""
+    return -1 if sample.key is None else seen.setdefault(sample.key, len(seen))
 
 
 def _device_seconds(sample: Sample) -> float:
