@@ -45,6 +45,7 @@ class Settings(TypedDict, total=False):
     temperature: float
     top_p: float
     max_tokens: int
+    thinking_tokens: int
     system: str
     max_connections: int
     reproducible: bool

@@ -18,6 +18,7 @@ from perpend.core import (
     EngineError,
     Finish,
     MemoryRecorder,
+    Message,
     Price,
     Problem,
     Prompt,
@@ -391,9 +392,32 @@ def test_a_pool_key_depends_on_the_law_and_not_on_names():
         {"prompt": replace(PROMPT, max_tokens=1)},
         {"prompt": replace(PROMPT, stop=("\n",))},
         {"prompt": replace(PROMPT, temperature=0.0)},
+        {"prompt": replace(PROMPT, thinking_tokens=64)},
+        {"prompt": replace(PROMPT, thinking_tokens=65)},
     ]
     keys = {pool_key(replace(source, **change)) for change in changes}  # type: ignore[arg-type]
     assert len(keys | {pool_key(source)}) == len(changes) + 1
+
+
+def test_a_pool_without_a_thinking_budget_keeps_the_key_that_it_had_before_there_was_one():
+    source = DrawnFrom("t", "p", "e", "f", Prompt(messages=(Message("user", "x"),)))
+    assert pool_key(source) == "ebb79267951b3b12c91d312f835fbb63"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "thinking", "kind"),
+    [(Prompt(messages=(Message("user", "x"),)), False, "chat"), (Prompt(text="x"), True, "raw")],
+)
+async def test_thinking_that_cannot_be_bounded_is_refused_before_anything_is_reserved(
+    prompt: Prompt, thinking: bool, kind: str
+) -> None:
+    engine = Scripted([Say("1")], caps=Caps(seeds=True, thinking=thinking))
+    world = make_world(engine)
+    run = make_run(world)
+    with pytest.raises(EngineError, match=f"Engine scripted cannot bound the thinking of a {kind} prompt"):
+        await drawn(run, 1, prompt=replace(prompt, thinking_tokens=64))
+    assert engine.asked == []
+    assert world.recorder.bought.total.calls == 0  # type: ignore[attr-defined]
 
 
 async def test_seeds_come_from_the_study_and_the_sample_and_never_from_the_strategy():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perpend.core import ConfigError
+from perpend.core import GREEDY, SAMPLED, ConfigError
 from perpend.study import EngineSpec, StudySpec, TaskSpec
 from perpend.study.resolve import make_plan, visit_order
 from perpend.tasks.simulated import Simulated
@@ -26,6 +26,7 @@ from tests.study.studies import spec
         ({"task": [{"use": "simulated"}], "samples": 0}, "samples"),
         ({"task": [{"use": "simulated"}], "temperature": -1}, "temperature"),
         ({"task": [{"use": "simulated"}], "seed": -1}, "seed"),
+        ({"task": [{"use": "simulated"}], "thinking_tokens": 0}, "thinking_tokens"),
         ({"task": [{"use": "simulated"}], "budget": "tokens=lots"}, "tokens=lots"),
         ({"task": [{"use": "simulated"}], "per_problem": "euro=3"}, "euro=3"),
     ],
@@ -43,9 +44,24 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 def test_toml_reads_back(tmp_path: Path) -> None:
-    study = spec(temperature=0.5, budget="tokens=1e6", title='A "study" of é', limit=3)
+    study = spec(temperature=0.5, thinking_tokens=64, budget="tokens=1e6", title='A "study" of é', limit=3)
     (tmp_path / "s.toml").write_text(study.to_toml())
     assert StudySpec.load(tmp_path / "s.toml") == study
+
+
+def test_a_tasks_thinking_budget_is_its_own_and_its_prompts_carry_it() -> None:
+    tasks = (TaskSpec(use="simulated"), TaskSpec(use="arithmetic", style="chat", thinking_tokens=32))
+    study = spec(task=tasks, thinking_tokens=64, strategies=("greedy", "majority"))
+    plan = make_plan(study)
+    for task, tokens in zip(plan.tasks, (64, 32), strict=True):
+        assert {task.prompt(task.problems[0], draw).thinking_tokens for draw in (GREEDY, SAMPLED)} == {tokens}
+
+
+def test_a_block_without_a_thinking_budget_keeps_the_name_that_it_had_before_there_was_one() -> None:
+    values = {"task": [{"use": "simulated"}], "engine": [{"use": "simulated"}], "max_tokens": 77}
+    plain, bounded = make_plan(StudySpec.of(values)), make_plan(StudySpec.of({**values, "thinking_tokens": 64}))
+    assert plain.digest(plain.tasks[0]) == "2ffa126c8cd7d62233e10056c4709b07"
+    assert bounded.digest(bounded.tasks[0]) != plain.digest(plain.tasks[0])
 
 
 def test_extending_keeps_what_a_new_spec_does_not_name() -> None:

@@ -58,6 +58,15 @@ MaxTokens = Annotated[
     int | None,
     flag("--max-tokens", min=1, help="The most tokens of a completion. [default: what suits the task]", panel=SAMPLING),
 ]
+ThinkingTokens = Annotated[
+    int | None,
+    flag(
+        "--thinking-tokens",
+        min=1,
+        help="The most tokens of thinking, where the engine can bound it. [default: the model's own]",
+        panel=SAMPLING,
+    ),
+]
 System = Annotated[str | None, flag("--system", help="A system message, for chat prompts.", panel=SAMPLING)]
 Prices = Annotated[
     list[str] | None,

@@ -18,6 +18,7 @@ from perpend.cli.options import (
     Seed,
     System,
     Temperature,
+    ThinkingTokens,
     TopP,
     Yes,
     flag,
@@ -60,6 +61,7 @@ def solve(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    thinking_tokens: ThinkingTokens = None,
     system: System = None,
     seed: Seed = None,
     trace: Annotated[bool, flag("--trace", help="Show every sample.", panel=OUTPUT)] = False,
@@ -72,7 +74,14 @@ def solve(
 
     asked = _read_stdin() if question == "-" else question
     _check(strategy, engine, task)
-    sampling = _sampling(Sampling, temperature=temperature, top_p=top_p, max_tokens=max_tokens, system=system)
+    sampling = _sampling(
+        Sampling,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        thinking_tokens=thinking_tokens,
+        system=system,
+    )
     result = _answer(
         asked,
         yes=yes,

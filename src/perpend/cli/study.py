@@ -19,6 +19,7 @@ from perpend.cli.options import (
     Seed,
     System,
     Temperature,
+    ThinkingTokens,
     TopP,
     Yes,
     flag,
@@ -81,6 +82,7 @@ def study(
     temperature: Temperature = None,
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
+    thinking_tokens: ThinkingTokens = None,
     system: System = None,
     seed: Seed = None,
     reproducible: Annotated[
@@ -135,6 +137,7 @@ def study(
         "task": task, "engine": engine, "strategies": strategies, "verifier": verifier, "checker": checker,
         "style": style, "limit": limit, "samples": samples,
         "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "system": system, "seed": seed,
+        "thinking_tokens": thinking_tokens,
         "reproducible": reproducible, "budget": budget, "per_problem": per_problem,
         "max_connections": max_connections, "hourly": hourly, "price": price, "title": title,
     }  # fmt: skip

@@ -101,6 +101,7 @@ class Flight:
 
     async def _buy(self) -> Sample | StopReason:
         """Ask until the engine answers, or says that it will not; each attempt has a reservation of its own."""
+        self._refuse_impossible()
         attempt, self._wanted = 0, time.time()
         while True:
             try:
@@ -110,6 +111,16 @@ class Flight:
                     raise
                 await asyncio.sleep(lost.retry_seconds)
             attempt += 1
+
+    def _refuse_impossible(self) -> None:
+        """Raise EngineError, by name, for what would otherwise be left out silently; nothing is reserved for it."""
+        prompt, engine = self.source.prompt, self.source.engine
+        if prompt.thinking_tokens is not None and not (self.engine.caps.thinking and prompt.messages is not None):
+            kind = "chat" if prompt.messages is not None else "raw"
+            raise EngineError(
+                f"Engine {engine} cannot bound the thinking of a {kind} prompt.",
+                "Leave thinking_tokens out, or ask in chat a server that has a thinking budget.",
+            )
 
     async def _attempt(self, attempt: int) -> Sample | StopReason:
         estimate = self._estimate()
@@ -222,4 +233,4 @@ class Flight:
 
 def pool_key(source: DrawnFrom) -> str:
     """A digest of everything that a sample's law depends on, and its problem; never of the strategy."""
-    return digest({**asdict(source), "engine": None})
+    return digest({**asdict(source), "engine": None, "prompt": source.prompt.law()})

@@ -28,6 +28,7 @@ class Prompt:
         max_tokens: the most tokens of a completion.
         temperature: 0 is greedy decoding.
         top_p: nucleus sampling; 1 leaves it out.
+        thinking_tokens: the most tokens of thinking, of chat with an engine that can bound it; None: the model's own.
     """
 
     text: str | None = None
@@ -36,6 +37,7 @@ class Prompt:
     max_tokens: int = 512
     temperature: float = 0.7
     top_p: float = 1.0
+    thinking_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if (self.text is None) == (self.messages is None):
@@ -48,9 +50,15 @@ class Prompt:
         assert self.messages is not None
         return 64 + sum(len(m.content.encode()) + 16 for m in self.messages)
 
-    def digest(self) -> str:
-        """A hash of everything that the completion's law depends on."""
-        return digest(asdict(self))
+    def law(self) -> dict[str, Any]:
+        """Everything that the completion's law depends on.
+
+        What was added after pools had been stored is left out where it is not set, so that their keys stay theirs.
+        """
+        values = asdict(self)
+        if self.thinking_tokens is None:
+            del values["thinking_tokens"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,6 @@ class Request:
         n: completions wanted.
         prefix: text that the completion starts with, already generated; it is not part of the completion's text.
         logprobs: how many log-probabilities a token are wanted; 1 is the chosen token's, 0 none.
-        thinking_tokens: the most tokens of thinking, where the engine can bound it.
         extra: fields for one kind of engine, passed through.
         attempt: how often it was sent before and lost.
     """
@@ -79,7 +86,6 @@ class Request:
     n: int = 1
     prefix: str = ""
     logprobs: int = 0
-    thinking_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     attempt: int = 0
 

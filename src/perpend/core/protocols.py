@@ -26,6 +26,7 @@ class Caps:
         seeds: the same request with the same seed has the same law and, where `exact_replay`, the same text.
         exact_replay: the same (prompt, seed) gives the same text whatever else runs; None where not probed.
         logprobs: the most log-probabilities a token that it returns (0: none, 1: the chosen token's).
+        thinking: it can bound the tokens of thinking, in chat.
         continuation: it can continue a `prefix` exactly.
         loglik: it can score a given text.
         local: it runs on this machine: what a crash had in flight is released, not charged.
@@ -39,6 +40,7 @@ class Caps:
     seeds: bool = False
     exact_replay: bool | None = None
     logprobs: int = 0
+    thinking: bool = False
     continuation: bool = False
     loglik: bool = False
     local: bool = False

@@ -55,11 +55,7 @@ class PlannedTask:
     def prompt(self, problem: Problem, draw: Draw) -> Prompt:
         """The problem as it is asked for one draw."""
         prompt = self.task.render(problem.without_key(), self.style)
-        chosen = {
-            name: value
-            for name in ("temperature", "top_p", "max_tokens")
-            if (value := getattr(self.sampling, name)) is not None
-        }
+        chosen = self.sampling.of_prompt()
         if draw.temperature is not None:
             chosen["temperature"] = draw.temperature
         if self.sampling.system is not None:
@@ -126,7 +122,7 @@ class Plan:
         """Names what is drawn of each problem of a task: a block complete under it need not be visited again."""
         drawn = {name: [(d.temperature, self.size(d)) for d in draws] for name, draws in self.draws(task).items()}
         cap = str(Budget.parse(self.spec.per_problem or ""))
-        return digest([drawn, task.sampling.model_dump(), task.style, cap])
+        return digest([drawn, task.sampling.law(), task.style, cap])
 
 
 def with_system(prompt: Prompt, system: str, task: str) -> Prompt:

@@ -135,8 +135,7 @@ def prompt_of(task: Task, problem: Problem, style: str, sampling: Sampling) -> P
     prompt = task.render(problem, style)
     if sampling.system is not None:
         prompt = with_system(prompt, sampling.system, task.name)
-    wanted = sampling.model_dump(exclude_none=True, exclude={"system"})
-    return replace(prompt, **wanted)
+    return replace(prompt, **sampling.of_prompt())
 
 
 def _prices(engine: Engine, known: Quote | None, hourly: float | None) -> dict[str, Price]:

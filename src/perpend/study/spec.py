@@ -22,12 +22,24 @@ class Part(BaseModel):
 
 
 class Sampling(Part):
-    """Sampling parameters; what is None is the task's own."""
+    """Sampling parameters; what is None is the task's own, and `thinking_tokens` the model's."""
 
     temperature: Annotated[float, Field(ge=0)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     system: str | None = None
+    thinking_tokens: Annotated[int, Field(gt=0)] | None = None
+
+    def of_prompt(self) -> dict[str, Any]:
+        """What overrides a prompt's own parameters."""
+        return self.model_dump(exclude_none=True, exclude={"system"})
+
+    def law(self) -> dict[str, Any]:
+        """What a text depends on of this; what stored blocks do not know yet is left out where it is not set."""
+        values = self.model_dump()
+        if self.thinking_tokens is None:
+            del values["thinking_tokens"]
+        return values
 
 
 class TaskSpec(Sampling):

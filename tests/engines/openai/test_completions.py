@@ -132,7 +132,7 @@ async def test_thinking_is_bounded_by_the_servers_own_field(server: FaultServer,
         ("sglang", "thinking_budget"),
     ]:
         server.configure(server=software)
-        await only(await start(), request(thinking_tokens=64))
+        await only(await start(), request(chat(thinking_tokens=64)))
         assert server.requests[0][field] == 64
 
 
@@ -168,7 +168,7 @@ async def test_what_a_server_cannot_do_is_refused_by_name(server: FaultServer, s
         (request(Prompt(text="a")), "raw completions"),
         (request(prefix="a"), "continue a chat answer"),
         (request(logprobs=1), "log-probabilities"),
-        (request(thinking_tokens=5), "bound thinking"),
+        (request(chat(thinking_tokens=5)), "bound thinking"),
     ]:
         with pytest.raises(EngineError, match=name):
             await only(engine, wanted)

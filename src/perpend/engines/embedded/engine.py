@@ -173,7 +173,7 @@ class EmbeddedEngine:
         asked = {
             f"n = {request.n} completions a request": request.n != 1,
             f"{request.logprobs} log-probabilities a token": request.logprobs > 1,
-            "a limit on thinking tokens": request.thinking_tokens is not None,
+            "a limit on thinking tokens": request.prompt.thinking_tokens is not None,
             f"the extra fields {', '.join(request.extra)}": bool(request.extra),
         }
         for what, refused in asked.items():

@@ -129,6 +129,7 @@ class Abilities(msgspec.Struct, frozen=True):
             seeds=self.seeds,
             exact_replay=None if self.replays else False,
             logprobs=min(kinds, default=0),
+            thinking=self.thinking is not Thinking.NONE,
             continuation=self.raw or self.continuation is not Continuation.NONE,
             loglik=self.echo,
             note=self._note(),

@@ -92,8 +92,8 @@ def compose(request: Request, model: str, abilities: Abilities, streamed: bool) 
         body.logprobs = request.logprobs or None
     else:
         _chat(body, request, abilities)
-    if request.thinking_tokens is not None:
-        setattr(body, abilities.thinking.value, request.thinking_tokens)
+    if prompt.thinking_tokens is not None:
+        setattr(body, abilities.thinking.value, prompt.thinking_tokens)
     path = RAW if prompt.text is not None else CHAT
     return Call(path, encode(body, request.extra), streamed, request, repeated)
 
@@ -125,7 +125,7 @@ def _refuse_impossible(request: Request, model: str, abilities: Abilities) -> No
         "chat": not raw and not abilities.chat,
         "continue a chat answer": bool(request.prefix) and not raw and abilities.continuation is Continuation.NONE,
         f"give {request.logprobs} log-probabilities a token": request.logprobs > most,
-        "bound thinking": request.thinking_tokens is not None and abilities.thinking is Thinking.NONE,
+        "bound thinking": request.prompt.thinking_tokens is not None and (raw or abilities.thinking is Thinking.NONE),
     }
     for what, lacks in lacking.items():
         if lacks:
