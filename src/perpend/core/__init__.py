@@ -20,6 +20,7 @@ from perpend.core.errors import (
 from perpend.core.flight import pool_key
 from perpend.core.pool import (
     GREEDY,
+    MEASURED,
     SAMPLED,
     Bools,
     Draw,
@@ -43,6 +44,7 @@ from perpend.core.protocols import (
     Purse,
     Recorder,
     SampleKey,
+    Scored,
     Strategy,
     Task,
     Tunable,
@@ -52,11 +54,12 @@ from perpend.core.recorder import MemoryRecorder
 from perpend.core.registry import Call, Registry, parse_call, split_top_level
 from perpend.core.result import Certificate, Result, Score, StopReason
 from perpend.core.run import Run, perform
-from perpend.core.sample import Completion, Delta, Finish, Generation, Sample, Token
+from perpend.core.sample import Completion, Delta, Finish, Generation, Probe, Sample, Token
 from perpend.core.world import Listener, Silent, World
 
 __all__ = [
     "GREEDY",
+    "MEASURED",
     "SAMPLED",
     "Amount",
     "Bools",
@@ -92,6 +95,7 @@ __all__ = [
     "Pools",
     "Price",
     "Probes",
+    "Probe",
     "Problem",
     "Prompt",
     "Purse",
@@ -106,6 +110,7 @@ __all__ = [
     "SampleKey",
     "Scope",
     "Score",
+    "Scored",
     "Silent",
     "Spend",
     "StopReason",
