@@ -9,7 +9,7 @@ import pytest
 
 from perpend.cli.machine import State, endpoint, examine
 from tests.cli.conftest import Perpend
-from tests.money.conftest import ANSWER, KEY, PRICE, Serve, flags
+from tests.money.conftest import ANSWER, KEY, PRICE, Serve, billed_usd, flags
 
 
 def test_a_priced_endpoint_without_a_budget_is_refused_with_the_estimate(perpend: Perpend, serve: Serve) -> None:
@@ -125,13 +125,14 @@ def test_a_budget_that_ends_mid_question_yields_the_best_answer_so_far(perpend: 
     server = serve(text=ANSWER)
     ask = (
         "solve", "What is 3 + 4?", "--task", "arithmetic", "--engine", f"openai:{server.url}#m", "--max-tokens", "16",
-        "--strategy", "majority(n=64)",
+        "--strategy", "majority(n=512)",
     )  # fmt: skip
-    value = json.loads(perpend(*ask, "--price", PRICE, "--budget", "usd=0.002", "--json").stdout)
+    value = json.loads(perpend(*ask, "--price", PRICE, "--budget", "usd=0.006", "--json").stdout)
     assert value["answer"] == "7"
     assert value["stop_reason"] == "usd"
-    assert 0 < value["samples"] < 64
-    assert 0 < value["usd"] <= 0.002
+    assert 0 < value["samples"] < 512
+    assert billed_usd(server) == pytest.approx(value["usd"])
+    assert 0 < value["usd"] <= 0.006
     unpriced = perpend(*ask, "--budget", "usd=0.002")
     assert unpriced.exit_code == 2
     assert "--price" in unpriced.stderr

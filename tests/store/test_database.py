@@ -16,7 +16,7 @@ from tests.store.samples import COST, SOURCE, key, sample
 
 def made(folder: Path) -> Path:
     store = Store(folder)
-    store.begin_run("x", {}, {}, [])
+    store.begin_run("x", {}, {})
     store.settle(store.reserve(key(), SOURCE, COST), sample(), Cause.GENERATOR, COST)
     store.close()
     return folder / "traces.db"
@@ -123,7 +123,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         pytest.skip("no file system can be mounted here")
     try:
         store = Store(tmp_path)
-        store.begin_run("x", {}, {}, [])
+        store.begin_run("x", {}, {})
         with pytest.raises(StoreError, match="is full"):
             fill(store)
         kept = list(store.samples())
@@ -188,7 +188,7 @@ def test_rows_survive_kill_9(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path\n"
         "from tests.store.test_store import buy, Store\n"
-        f"store = Store(Path({str(tmp_path)!r})); store.begin_run('x', {{}}, {{}}, [])\n"
+        f"store = Store(Path({str(tmp_path)!r})); store.begin_run('x', {{}}, {{}})\n"
         "buy(store, 0); buy(store, 1); store._db._connection.execute('BEGIN'); \n"
         "store._db._connection.execute('INSERT INTO settings VALUES (1, 2)'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -39,7 +39,7 @@ def test_rows_are_only_ever_added(store: Store, tmp_path: Path) -> None:
     store.keep_forecast("{}")
     store.end_run("complete")
     before = everything(tmp_path)
-    store.begin_run("again", {}, {}, [])
+    store.begin_run("again", {}, {})
     store.close_reservations([])
     buy(store, 2)
     store.complete_block("arithmetic", "p1", "plan", "tokens")
@@ -86,11 +86,11 @@ def test_after_a_crash_local_reservations_are_released_and_others_charged(
     tmp_path: Path, local: list[str], charged: dict[Cause, Charge]
 ) -> None:
     store = Store(tmp_path)
-    store.begin_run("killed", {}, {}, [])
+    store.begin_run("killed", {}, {})
     store.reserve(key(0), SOURCE, MORE)
     store.close()
     again = Store(tmp_path)
-    again.begin_run("again", {}, {}, [])
+    again.begin_run("again", {}, {})
     assert again.close_reservations(local) == 1
     assert again.close_reservations(local) == 0
     assert again.ledger() == {"small": charged}
@@ -103,18 +103,18 @@ def test_a_run_that_was_killed_lasted_until_it_was_last_heard_of(
     now = [1000.0]
     monkeypatch.setattr("perpend.store.store.time.time", lambda: now[0])
     store = Store(tmp_path)
-    store.begin_run("killed", {}, {}, [])
+    store.begin_run("killed", {}, {})
     now[0] = 1005.0
     buy(store, 0)
     now[0] = 1007.0
     store.reserve(key(1), SOURCE, MORE)
     now[0] = 2000.0
-    store.begin_run("again", {}, {}, [])
+    store.begin_run("again", {}, {})
     store.close_reservations(["small"])
     now[0] = 2003.0
     store.end_run("complete")
     now[0] = 5000.0
-    store.begin_run("nothing happens", {}, {}, [])
+    store.begin_run("nothing happens", {}, {})
     assert [(run.command, run.seconds, run.stop_reason) for run in store.runs()] == [
         ("killed", 7.0, None),
         ("again", 3.0, "complete"),

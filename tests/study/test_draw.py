@@ -198,7 +198,7 @@ async def test_an_engine_that_cannot_start_is_closed_with_the_others(
 ) -> None:
     closed = []
 
-    async def start(self: SimulatedEngine) -> None:
+    async def start(self: SimulatedEngine, purse: object) -> None:
         raise EngineError("It is not there.")
 
     async def close(self: SimulatedEngine) -> None:

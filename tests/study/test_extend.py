@@ -126,14 +126,14 @@ async def test_what_contradicts_the_folder_is_refused_with_the_difference(
     before = (
         (tmp_path / "study.toml").read_bytes(),
         rows(tmp_path, "SELECT * FROM samples"),
-        rows(tmp_path, "SELECT * FROM runs"),
+        rows(tmp_path, "SELECT * FROM run_engines"),
     )
     with pytest.raises(ConfigError, match=f"(?s)drawn otherwise.*{said}"):
         await run_study(spec(problems=3, samples=2).model_copy(update=changes), tmp_path)
     after = (
         (tmp_path / "study.toml").read_bytes(),
         rows(tmp_path, "SELECT * FROM samples"),
-        rows(tmp_path, "SELECT * FROM runs"),
+        rows(tmp_path, "SELECT * FROM run_engines"),
     )
     assert before == after
     await run_study(spec(problems=3, samples=2), tmp_path)

@@ -27,7 +27,7 @@ from perpend.cli.options import (
 from perpend.cli.output import emit, out, verb
 
 if TYPE_CHECKING:
-    from perpend.core import Result, Sample
+    from perpend.core import Charge, Result, Sample
     from perpend.study.spec import Sampling
 
 HOW = "How to answer"
@@ -189,6 +189,7 @@ def _draw(result: Result, *, trace: bool) -> None:
     from rich.text import Text
 
     from perpend.cli.votes import Votes, table
+    from perpend.core import Cause
 
     console = out()
     if trace:
@@ -202,6 +203,8 @@ def _draw(result: Result, *, trace: bool) -> None:
     console.print()
     console.print(Text("No sample held an answer." if result.answer is None else f"Answer: {result.answer}", "bold"))
     console.print(Text(cost_line(result), style="dim"))
+    if Cause.OVERHEAD in result.charge:
+        console.print(Text(probe_line(result.charge[Cause.OVERHEAD]), style="dim"))
 
 
 def cost_line(result: Result) -> str:
@@ -211,3 +214,9 @@ def cost_line(result: Result) -> str:
     n = len(result.candidates)
     spent = f"{n} sample{'s' * (n != 1)}, {cost.usage.tokens:,} tokens, {cost.latency_seconds:.1f} s{dollars}"
     return f"{spent}; stopped: {result.stop_reason}"
+
+
+def probe_line(paid: Charge) -> str:
+    """What finding out about an endpoint took of that."""
+    dollars = "" if not paid.usd else f", ${paid.usd:.4g}"
+    return f"of that, once, for finding out what the server can do: {paid.usage.tokens:,} tokens{dollars}"

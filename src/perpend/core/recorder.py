@@ -32,6 +32,11 @@ class MemoryRecorder:
         self._reservations += 1
         return self._reservations
 
+    def reserve_overhead(self, engine: str, estimate: Charge) -> int:  # noqa: ARG002 (nothing survives)
+        """The same."""
+        self._reservations += 1
+        return self._reservations
+
     def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:  # noqa: ARG002
         """Keep the sample, and book its cost."""
         self.bought.add(cause, charge)

@@ -16,6 +16,7 @@ from perpend.core import (
     Generation,
     ModelShape,
     Prompt,
+    Purse,
     Request,
     Sample,
 )
@@ -50,7 +51,7 @@ class ReplayEngine:
         """Nothing."""
         return Charge()
 
-    async def start(self) -> None:
+    async def start(self, purse: Purse | None = None) -> None:  # noqa: ARG002 (nobody bills it)
         """Read the folder. Raises StoreError, and ConfigError where it has no such engine."""
         if self._samples is None:
             self._play(read_recording(self._folder, self._recorded))

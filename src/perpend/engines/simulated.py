@@ -23,6 +23,7 @@ from perpend.core import (
     Generation,
     ModelShape,
     Prompt,
+    Purse,
     Request,
     Token,
     Usage,
@@ -74,7 +75,7 @@ class SimulatedEngine:
         """Nothing."""
         return Charge()
 
-    async def start(self) -> None:
+    async def start(self, purse: Purse | None = None) -> None:
         """Nothing to load."""
 
     async def close(self) -> None:

@@ -57,6 +57,20 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE run_ends ADD COLUMN calls TEXT NOT NULL DEFAULT '{}';
     CREATE TABLE forecasts (id INTEGER PRIMARY KEY, at REAL NOT NULL, forecast TEXT NOT NULL) STRICT;
     """,
+    """
+    CREATE TABLE run_engines (run INTEGER PRIMARY KEY REFERENCES runs, engines TEXT NOT NULL) STRICT;
+    """,
+    """
+    CREATE TABLE probes (
+        pool TEXT NOT NULL REFERENCES pools, "index" INTEGER NOT NULL, position INTEGER NOT NULL,
+        answer TEXT, key TEXT, tokens INTEGER,
+        PRIMARY KEY (pool, "index", position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE counts (
+        pool TEXT PRIMARY KEY REFERENCES pools, samples INTEGER NOT NULL, correct INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE origins (id INTEGER PRIMARY KEY, at REAL NOT NULL, origin TEXT NOT NULL) STRICT;
+    """,
 )
 
 

@@ -10,9 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from perpend.core import Cause, Charge, Charges, ConfigError, DrawnFrom, Problem, Sample, SampleKey, Score
+from perpend.core import (
+    Cause,
+    Charge,
+    Charges,
+    ConfigError,
+    DrawnFrom,
+    Probe,
+    Problem,
+    Sample,
+    SampleKey,
+    Score,
+    pool_key,
+)
 from perpend.store import rows
 from perpend.store.database import Database
+from perpend.store.origin import Origin
 
 FILE = "traces.db"
 PEAK = "peak cache bytes"
@@ -23,6 +36,7 @@ WRITTEN_BY_MODELS = ("text", "answer", "key", "error")
 INSERT_SAMPLE = "INSERT INTO samples VALUES ({})".format(
     ", ".join("CAST(? AS TEXT)" if column in WRITTEN_BY_MODELS else "?" for column in rows.SAMPLE_COLUMNS)
 )
+INSERT_POOL = "INSERT OR IGNORE INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))"
 INSERT_RESERVATION = 'INSERT INTO reservations (run, pool, "index", engine, charge, at) VALUES (?, ?, ?, ?, ?, ?)'
 SELECT_SAMPLES = "SELECT samples.*, pools.problem, pools.engine FROM samples JOIN pools USING (pool)"
 WITHOUT_TOKENS = "SELECT {}, NULL AS tokens, pools.problem, pools.engine FROM samples JOIN pools USING (pool)".format(
@@ -43,8 +57,8 @@ class RunRecord:
     """One start of a study.
 
     `seconds` is up to its end, or to the last that was heard of it where it was killed; `engines` are JSON
-    descriptions; `calls` counts, by engine name, what happened to its calls, and `peaks` the bytes that its key-value
-    cache took at most, where the run did not get killed.
+    descriptions, none where they did not get to start; `calls` counts, by engine name, what happened to its calls, and
+    `peaks` the bytes that its key-value cache took at most, where the run did not get killed.
     """
 
     started: float
@@ -127,12 +141,17 @@ class Store:
         new = key.pool not in self._known_pools
         with self._db.transaction() as db:
             if new:
-                db.execute(
-                    "INSERT OR IGNORE INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))",
-                    rows.pool_to_row(key.pool, source),
-                )
+                db.execute(INSERT_POOL, rows.pool_to_row(key.pool, source))
             cursor = db.execute(INSERT_RESERVATION, values)
         self._known_pools.add(key.pool)
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def reserve_overhead(self, engine: str, estimate: Charge) -> int:
+        """The same for a call that is no sample's."""
+        values = (self._run, NO_SAMPLE.pool, NO_SAMPLE.index, engine, rows.charge_to_json(estimate), time.time())
+        with self._db.transaction() as db:
+            cursor = db.execute(INSERT_RESERVATION, values)
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -141,7 +160,7 @@ class Store:
         with self._db.transaction() as db:
             db.execute("INSERT INTO settlements VALUES (?, ?, ?, ?, ?)", self._settlement(reservation, cause, charge))
             if sample is not None:
-                db.execute(INSERT_SAMPLE, rows.sample_to_row(sample, self._run))
+                self._insert(db, sample)
 
     def record_scores(self, verifier: str, scores: Sequence[tuple[SampleKey, Score]]) -> None:
         """Store scores under the verifier's fingerprint."""
@@ -149,19 +168,75 @@ class Store:
         with self._db.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))", values)
 
+    # --- what others drew ---------------------------------------------------------------------------------------
+
+    def add_recorded(self, sources: Iterable[DrawnFrom], samples: Iterable[Sample]) -> None:
+        """Add samples that nobody paid for here, with what they were drawn from; all of them, or none."""
+        with self._db.transaction() as db:
+            self._add_sources(db, sources)
+            for sample in samples:
+                self._insert(db, sample)
+
+    def add_counts(self, counts: Sequence[tuple[DrawnFrom, int, int]]) -> None:
+        """Add pools of which only the number of samples, and of right ones, is known."""
+        with self._db.transaction() as db:
+            self._add_sources(db, (source for source, _, _ in counts))
+            values = [(pool_key(source), samples, correct) for source, samples, correct in counts]
+            db.executemany("INSERT INTO counts VALUES (?, ?, ?)", values)
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Pools of which only counts are known: samples, and right ones among them."""
+        return {pool: (n, right) for pool, n, right in self._db.query("SELECT * FROM counts")}
+
+    def probes(self, task: str | None = None) -> dict[SampleKey, dict[int, Probe]]:
+        """Answers forced along traces, by sample and tokens read."""
+        where, values = ("WHERE task = ?", (task,)) if task is not None else ("", ())
+        found: dict[SampleKey, dict[int, Probe]] = {}
+        for pool, index, position, answer, key, tokens in self._db.stream(
+            f"SELECT probes.* FROM probes JOIN pools USING (pool) {where} ORDER BY position", values
+        ):
+            found.setdefault(SampleKey(pool, index), {})[position] = Probe(answer, key, tokens)
+        return found
+
+    def keep_origin(self, origin: Origin) -> None:
+        """Write down which file the folder was made of."""
+        with self._db.transaction() as db:
+            db.execute("INSERT INTO origins (at, origin) VALUES (?, ?)", (time.time(), origin.to_json()))
+
+    def origin(self) -> Origin | None:
+        """The file that the folder was made of, None where perpend has drawn its samples."""
+        found = self._db.query("SELECT origin FROM origins ORDER BY id DESC LIMIT 1")
+        return Origin.from_json(found[0]["origin"]) if found else None
+
+    def _add_sources(self, db: sqlite3.Connection, sources: Iterable[DrawnFrom]) -> None:
+        new = {pool_key(source): source for source in sources}
+        db.executemany(INSERT_POOL, [rows.pool_to_row(pool, source) for pool, source in new.items()])
+        self._known_pools |= new.keys()
+
+    def _insert(self, db: sqlite3.Connection, sample: Sample) -> None:
+        db.execute(INSERT_SAMPLE, rows.sample_to_row(sample, self._run))
+        probes = [
+            (sample.pool, sample.index, position, rows.text(probe.answer), rows.text(probe.key), probe.tokens)
+            for position, probe in sample.probes.items()
+        ]
+        db.executemany("INSERT INTO probes VALUES (?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?)", probes)
+
     # --- runs and reservations ----------------------------------------------------------------------------------
 
-    def begin_run(
-        self, command: str, versions: Mapping[str, str], hardware: Mapping[str, str], engines: Sequence[str]
-    ) -> None:
-        """Open a run; what is written from now on belongs to it. `engines` are JSON descriptions."""
-        columns = (time.time(), command, json.dumps(dict(versions)), json.dumps(dict(hardware)), json.dumps(engines))
+    def begin_run(self, command: str, versions: Mapping[str, str], hardware: Mapping[str, str]) -> None:
+        """Open a run; what is written from now on belongs to it."""
+        columns = (time.time(), command, json.dumps(dict(versions)), json.dumps(dict(hardware)))
         with self._db.transaction() as db:
             cursor = db.execute(
-                "INSERT INTO runs (started, command, versions, hardware, engines) VALUES (?, ?, ?, ?, ?)", columns
+                "INSERT INTO runs (started, command, versions, hardware, engines) VALUES (?, ?, ?, ?, '[]')", columns
             )
         assert cursor.lastrowid is not None
         self._run = cursor.lastrowid
+
+    def describe_engines(self, engines: Sequence[str]) -> None:
+        """Write down the run's engines, once they have started, as JSON descriptions."""
+        with self._db.transaction() as db:
+            db.execute("INSERT INTO run_engines VALUES (?, ?)", (self._run, json.dumps(engines)))
 
     def end_run(
         self,
@@ -180,11 +255,13 @@ class Store:
     def runs(self) -> list[RunRecord]:
         """All starts, oldest first."""
         found = self._db.query(
-            """SELECT runs.*, stop_reason, calls, COALESCE(ended, (
+            """SELECT runs.*, COALESCE(run_engines.engines, runs.engines) AS described, stop_reason, calls,
+                   COALESCE(ended, (
                    SELECT MAX(at) FROM (SELECT run, at FROM reservations UNION ALL SELECT run, at FROM settlements)
                    WHERE run = runs.id
                ), started) - started AS seconds
-               FROM runs LEFT JOIN run_ends ON run_ends.run = runs.id ORDER BY runs.id"""
+               FROM runs LEFT JOIN run_engines ON run_engines.run = runs.id LEFT JOIN run_ends ON run_ends.run = runs.id
+               ORDER BY runs.id"""
         )
         return [_run_record(row) for row in found]
 
@@ -349,7 +426,7 @@ def _run_record(row: sqlite3.Row) -> RunRecord:
         command=row["command"],
         versions=json.loads(row["versions"]),
         hardware=json.loads(row["hardware"]),
-        engines=json.loads(row["engines"]),
+        engines=json.loads(row["described"]),
         stop_reason=row["stop_reason"],
         calls=calls,
         peaks=peaks,

@@ -15,10 +15,8 @@ SHOWN = 60
 """Characters of a differing text that are shown."""
 
 
-def check_compatible(plan: Plan, fingerprints: Mapping[str, str], store: Store) -> None:
-    """Compare seed, problems, prompts, sampling parameters and models with what is stored.
-
-    `fingerprints` are the engines' as they are now, by name.
+def check_compatible(plan: Plan, store: Store) -> None:
+    """Compare seed, problems, prompts and sampling parameters with what is stored; no engine needs to run for that.
 
     Raises:
         ConfigError: names the first thing that differs, as it was and as it is now.
@@ -31,9 +29,15 @@ def check_compatible(plan: Plan, fingerprints: Mapping[str, str], store: Store) 
         problems = {problem.id: problem for problem in task.problems}
         for stored in store.pools(task.task.name):
             before = stored.source
-            _check_model(fingerprints.get(before.engine), before)
             if before.problem in problems and not before.prefix:
                 _check_prompt(task, problems[before.problem], before)
+
+
+def check_models(plan: Plan, fingerprints: Mapping[str, str], store: Store) -> None:
+    """The same for the engines' models; `fingerprints` are theirs as they are now, by name. Raises ConfigError."""
+    for task in plan.tasks:
+        for stored in store.pools(task.task.name):
+            _check_model(fingerprints.get(stored.source.engine), stored.source)
 
 
 def _check_problems(task: PlannedTask, stored: Mapping[str, Problem]) -> None:

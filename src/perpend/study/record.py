@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from perpend.core import Charge, Engine, ModelShape, StoreError, Usage
+from perpend.core import Charge, Engine, ModelShape, StoreError
 from perpend.economics import Quote
 from perpend.store import RunRecord, Store
 from perpend.study.plan import Plan
@@ -17,7 +17,7 @@ INTERRUPTED = "interrupted"
 """The stop reason of a run that did not get to say one."""
 
 
-def engine_info(engine: Engine, use: str, hourly: float | None, known: Quote | None = None) -> EngineInfo:
+def engine_info(engine: Engine, use: str, hourly: float | None, known: Quote | None, probing: Charge) -> EngineInfo:
     """An engine as it is now; it must have been started. `known` is its price by the token."""
     shape = engine.shape
     quote = quote_of(known, local=engine.caps.local, simulated=engine.caps.simulated, hourly=hourly)
@@ -35,27 +35,15 @@ def engine_info(engine: Engine, use: str, hourly: float | None, known: Quote | N
         shape=None if shape is None else ShapeInfo(**vars(shape)),
         price=None if quote is None else quote.source,
         rates=rates_of(quote),
-        probe=_probe_cost(engine, quote),
+        probe=_probe_cost(probing),
     )
 
 
-def _probe_cost(engine: Engine, quote: Quote | None) -> ProbeCost | None:
-    """What an endpoint's server billed for being probed, None where it was not."""
-    usage: Usage = getattr(engine, "probe_usage", Usage())
-    if usage == Usage():
+def _probe_cost(charge: Charge) -> ProbeCost | None:
+    """What an endpoint was paid for being probed, None where it was not."""
+    if not charge.usage.tokens:
         return None
-    usd = None if quote is None else quote.price.usd(usage)
-    return ProbeCost(prompt_tokens=usage.prompt, completion_tokens=usage.completion, usd=usd)
-
-
-def probes(store: Store) -> list[tuple[str, Charge]]:
-    """What probing has cost over all runs, by engine name."""
-    recorded = [EngineInfo.model_validate_json(text) for run in store.runs() for text in run.engines]
-    costs = [(info.name, info.probe) for info in recorded if info.probe is not None]
-    return [
-        (name, Charge(Usage(cost.prompt_tokens, completion=cost.completion_tokens), usd=cost.usd))
-        for name, cost in costs
-    ]
+    return ProbeCost(prompt_tokens=charge.usage.prompt, completion_tokens=charge.usage.completion, usd=charge.usd)
 
 
 def recorded_engines(store: Store) -> dict[str, EngineInfo]:
@@ -111,8 +99,8 @@ def waiting(store: Store) -> list[WaitingLine]:
 
 
 def how_it_was_run(plan: Plan, store: Store) -> HowItWasRun:
-    """The last run's command, versions and hardware, and the time of all runs."""
-    runs = store.runs()
+    """The last run's command, versions and hardware, and the time of all runs whose engines got to start."""
+    runs = [run for run in store.runs() if run.engines]
     last = runs[-1]
     return HowItWasRun(
         command=last.command,

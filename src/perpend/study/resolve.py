@@ -34,8 +34,11 @@ def visit_order(problems: Sequence[Problem], seed: int) -> list[Problem]:
 
 def build_engines(plan: Plan) -> dict[str, Engine]:
     """The plan's engines, not yet started. Raises ConfigError."""
-    reproducible = plan.spec.reproducible
-    return {name: ENGINES.build(use, name=name, reproducible=reproducible) for name, use in plan.engines.items()}
+    spec = plan.spec
+    return {
+        name: ENGINES.build(use, name=name, reproducible=spec.reproducible, max_connections=spec.max_connections)
+        for name, use in plan.engines.items()
+    }
 
 
 def _engine_strings(spec: StudySpec) -> dict[str, str]:

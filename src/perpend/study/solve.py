@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from perpend.core import (
     Budget,
+    Cause,
+    Charge,
+    Charges,
     ConfigError,
     Engine,
     Listener,
@@ -27,6 +30,7 @@ from perpend.core import (
 from perpend.economics import PriceBook, Quote
 from perpend.engines import ENGINES
 from perpend.strategies import STRATEGIES
+from perpend.study.overhead import JobPurse
 from perpend.study.plan import with_system
 from perpend.study.pricing import quote_of, refuse_unpriced_caps
 from perpend.study.spec import Sampling
@@ -58,7 +62,8 @@ async def solve(
         engine: an engine string, or an engine that stays open for the next question.
         task: how the question is rendered and its answer read, as a task string.
         style: "chat" or "few-shot"; None for the task's own.
-        budget: the caps, as a value or as "tokens=…,seconds=…".
+        budget: the caps, as a value or as "tokens=…,seconds=…"; probing an endpoint, where that is needed, is paid for
+            out of it and is in the result's charge as overhead.
         sampling: what overrides the task's sampling parameters.
         seed: of every sample.
         hourly: dollars an hour that a local machine is taken to cost; None for the documented assumption.
@@ -66,7 +71,8 @@ async def solve(
         listener: told of every token and sample.
 
     Raises:
-        ConfigError: for a name or setting that cannot be used, a strategy that needs the key among them.
+        ConfigError: for a name or setting that cannot be used, a strategy that needs the key among them, and for a
+            budget that does not cover probing the endpoint.
         EngineError: where the engine cannot start, or is lost.
     """
     if not question.strip():
@@ -81,11 +87,14 @@ async def solve(
     generator = ENGINES.build(engine, reproducible=False) if isinstance(engine, str) else engine
     known = PriceBook.of(price).quote(generator.name, engine if isinstance(engine, str) else generator.name)
     try:
-        await generator.start()
+        scope, recorder = Scope(caps), MemoryRecorder()
+        purse = JobPurse(generator.name, scope, recorder, None if known is None else known.price)
+        await generator.start(purse)
         engines, prices = {generator.name: generator}, _prices(generator, known, hourly)
         refuse_unpriced_caps([caps], [name for name in engines if name not in prices])
-        world = World(engines, verifiers, MemoryRecorder(), seed, prices, listener or Silent())
-        return await perform(chosen, Run(world, asked, problem, prompt, Scope(caps)))
+        world = World(engines, verifiers, recorder, seed, prices, listener or Silent())
+        result = await perform(chosen, Run(world, asked, problem, prompt, scope))
+        return _with_probe(result, purse.paid)
     finally:
         for verifier in verifiers.values():
             await verifier.close()
@@ -136,6 +145,15 @@ def prompt_of(task: Task, problem: Problem, style: str, sampling: Sampling) -> P
     if sampling.system is not None:
         prompt = with_system(prompt, sampling.system, task.name)
     return replace(prompt, **sampling.of_prompt())
+
+
+def _with_probe(result: Result, paid: Charge) -> Result:
+    """The result, with what finding out about the engine was paid for; calls that were lost at their reservation."""
+    if not paid.usage.tokens:
+        return result
+    charges = Charges.of(result.charge)
+    charges.add(Cause.OVERHEAD, paid)
+    return replace(result, charge=charges)
 
 
 def _prices(engine: Engine, known: Quote | None, hourly: float | None) -> dict[str, Price]:

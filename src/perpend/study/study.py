@@ -11,31 +11,31 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from perpend.core import (
-    Amount,
     Budget,
     ConfigError,
     Engine,
     PerpendError,
     Price,
+    Purse,
     Scope,
     Silent,
+    StopReason,
     StoreError,
     World,
 )
 from perpend.economics import Quote
 from perpend.store import FolderLock, Store, export_samples
-from perpend.study.admission import histories
+from perpend.study.admission import ProblemHistory, histories
 from perpend.study.analyse import analyse
-from perpend.study.compatible import check_compatible
+from perpend.study.compatible import check_compatible, check_models
 from perpend.study.draw import Drawing, StudyListener, task_worlds
 from perpend.study.environment import hardware, versions
 from perpend.study.forecast import forecast, keep_forecast
-from perpend.study.ledger import priced
 from perpend.study.meter import Meter, refused_calls
-from perpend.study.overhead import Overhead
+from perpend.study.overhead import JobPurse, Overhead, probing
 from perpend.study.plan import Plan
 from perpend.study.pricing import price_of, quotes, refuse_unpriced, refuse_unpriced_endpoints
-from perpend.study.record import INTERRUPTED, engine_info, engines_of, peaks, probes
+from perpend.study.record import INTERRUPTED, engine_info, engines_of, peaks, recorded_engines
 from perpend.study.resolve import build_engines, make_plan
 from perpend.study.results import EngineInfo, ProblemView, Results
 from perpend.study.scoring import score_missing
@@ -103,7 +103,8 @@ async def reevaluate(folder: Path) -> Results:
         plan = make_plan(StudySpec.load(folder / SPEC))
         store = Store(folder)
         stack.callback(store.close)
-        check_compatible(plan, {info.name: info.fingerprint for info in engines_of(plan, store).values()}, store)
+        check_compatible(plan, store)
+        check_models(plan, {info.name: info.fingerprint for info in engines_of(plan, store).values()}, store)
         _close_later(plan, stack)
         await score_missing(plan, store, task_worlds(plan, World({}, {}, store, plan.spec.seed)))
         return _evaluate(plan, store, folder)
@@ -150,36 +151,37 @@ def known_prices(plan: Plan) -> dict[str, Quote]:
 async def draw_pool(
     plan: Plan, known: Mapping[str, Quote], store: Store, watch: StudyListener, command: str, keep: Path | None
 ) -> None:
-    """Start the engines, draw, and close them whatever happens. The spec is written to `keep`, unless that is None."""
+    """Start the engines, draw, and close them whatever happens. The spec is written to `keep`, unless that is None.
+
+    The run is open before an engine starts, since the probe of an endpoint is paid for.
+    """
+    check_compatible(plan, store)
     engines = build_engines(plan)
     async with AsyncExitStack() as stack:
         _close_later(plan, stack)
         for engine in engines.values():
             stack.push_async_callback(engine.close)
-        watch.phase("starting " + ", ".join(engines))
-        await _start(engines.values())
-        check_compatible(plan, {name: engine.fingerprint for name, engine in engines.items()}, store)
-        infos = [
-            engine_info(each, plan.engines[name], plan.spec.hourly, known.get(name)) for name, each in engines.items()
-        ]
-        refuse_unpriced(plan.spec, [info.name for info in infos if info.rates is None])
-        if keep is not None:
-            _write(keep, plan.spec.to_toml())
-        _open_run(plan, infos, store, command)
-        overhead = Overhead(engines, _prices(infos, plan), store)
-        overhead.book()
+        store.begin_run(command, versions(), hardware())
+        store.close_reservations(info.name for info in recorded_engines(store).values() if info.local)
         stop_reason = INTERRUPTED
         try:
-            watch.phase("drawing")
-            drawing = _drawing(plan, engines, infos, store, watch)
-            stop_reason = await drawing.run()
-            watch.phase("scoring")
-            await score_missing(plan, store, drawing.worlds)
+            prices = {name: quote.price for name, quote in known.items()}
+            history = histories(store, prices)
+            scope = _job_scope(plan, store, history.values(), prices)
+            purses = {name: JobPurse(name, scope, store, prices.get(name)) for name in engines}
+            watch.phase("starting " + ", ".join(engines))
+            await _start(engines, purses)
+            infos = [
+                engine_info(engine, plan.engines[name], plan.spec.hourly, known.get(name), purses[name].paid)
+                for name, engine in engines.items()
+            ]
+            _keep_what_began(plan, infos, store, keep)
+            world = World(engines, {}, store, plan.spec.seed, _prices(infos, plan), watch)
+            stop_reason = await _draw(Drawing(plan, store, scope, task_worlds(plan, world), watch, history), world)
         except PerpendError as error:
             stop_reason = error.message
             raise
         finally:
-            overhead.book()
             refused = {name: refused_calls(engine) for name, engine in engines.items()}
             store.end_run(str(stop_reason), refused, peaks(engines))
 
@@ -190,38 +192,46 @@ def _close_later(plan: Plan, stack: AsyncExitStack) -> None:
         stack.push_async_callback(verifier.close)
 
 
-async def _start(engines: Iterable[Engine]) -> None:
+def _job_scope(plan: Plan, store: Store, history: Iterable[ProblemHistory], prices: Mapping[str, Price]) -> Scope:
+    """The budget of the whole job, with what earlier runs spent of it."""
+    spent = sum((each.spent for each in history), probing(store, prices))
+    elapsed = sum(run.seconds for run in store.runs()[:-1])
+    return Scope(Budget.parse(plan.spec.budget or ""), spent=spent, elapsed=elapsed)
+
+
+async def _start(engines: Mapping[str, Engine], purses: Mapping[str, Purse]) -> None:
     """All of them side by side; the first error is raised once none is under way any more."""
-    outcomes = await asyncio.gather(*(engine.start() for engine in engines), return_exceptions=True)
-    for outcome in outcomes:
+    starting = (engine.start(purses[name]) for name, engine in engines.items())
+    for outcome in await asyncio.gather(*starting, return_exceptions=True):
         if outcome is not None:
             raise outcome
 
 
-def _open_run(plan: Plan, infos: Sequence[EngineInfo], store: Store, command: str) -> None:
-    """Write down what this run begins with, and close what an earlier one left open."""
+def _keep_what_began(plan: Plan, infos: Sequence[EngineInfo], store: Store, keep: Path | None) -> None:
+    """Write down what is studied, and on what. Raises ConfigError where the folder holds another model's samples."""
+    check_models(plan, {info.name: info.fingerprint for info in infos}, store)
+    refuse_unpriced(plan.spec, [info.name for info in infos if info.rates is None])
+    if keep is not None:
+        _write(keep, plan.spec.to_toml())
     if store.setting("seed") is None:
         store.keep_setting("seed", str(plan.spec.seed))
     for task in plan.tasks:
         store.keep_problems(task.problems)
-    store.begin_run(command, versions(), hardware(), [info.model_dump_json() for info in infos])
-    store.close_reservations(info.name for info in infos if info.local)
+    store.describe_engines([info.model_dump_json() for info in infos])
 
 
-def _drawing(
-    plan: Plan, engines: Mapping[str, Engine], infos: Sequence[EngineInfo], store: Store, watch: StudyListener
-) -> Drawing:
-    """What is left to draw, under what is left of the budget."""
-    prices = _prices(infos, plan)
-    history = histories(store, prices)
-    probing = [
-        Amount(priced(charge, prices.get(name)).usd or 0.0, charge.usage.tokens) for name, charge in probes(store)
-    ]
-    spent = sum((each.spent for each in history.values()), sum(probing, Amount()))
-    elapsed = sum(run.seconds for run in store.runs()[:-1])
-    scope = Scope(Budget.parse(plan.spec.budget or ""), spent=spent, elapsed=elapsed)
-    world = World(engines, {}, store, plan.spec.seed, prices, watch)
-    return Drawing(plan, store, scope, task_worlds(plan, world), watch, history)
+async def _draw(drawing: Drawing, world: World) -> StopReason:
+    """Draw and score; what the engines spend on no sample is booked at both ends."""
+    overhead = Overhead(world.engines, world.prices, drawing.store)
+    overhead.book()
+    try:
+        drawing.listener.phase("drawing")
+        stop_reason = await drawing.run()
+        drawing.listener.phase("scoring")
+        await score_missing(drawing.plan, drawing.store, drawing.worlds)
+        return stop_reason
+    finally:
+        overhead.book()
 
 
 def _prices(infos: Iterable[EngineInfo], plan: Plan) -> dict[str, Price]:

@@ -16,7 +16,7 @@ PROBLEMS = 4
 
 async def main(url: str, folder: Path, samples: int) -> None:
     store = Store(folder)
-    store.begin_run("test", {}, {}, [])
+    store.begin_run("test", {}, {})
     store.close_reservations([])
     engine = OpenAIEngine(f"{url}#m", name="openai")
     await engine.start()

@@ -17,6 +17,7 @@ from perpend.core import (
     Generation,
     ModelShape,
     Prompt,
+    Purse,
     Request,
     Usage,
 )
@@ -88,7 +89,7 @@ class EmbeddedEngine:
         """The process that computes, None while there is none."""
         return self._desk.pid if self._desk else None
 
-    async def start(self) -> None:
+    async def start(self, purse: Purse | None = None) -> None:  # noqa: ARG002 (nobody bills it)
         """Load the model, and probe whether samples replay exactly. Raises EngineError."""
         async with self._starting:
             if self._desk is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -169,21 +170,26 @@ class AbilityCache:
 
     def __init__(self, *identity: object) -> None:
         name = hashlib.sha256(repr((VERSION, *identity)).encode()).hexdigest()[:32]
-        self._path = cache_folder() / "openai" / f"{name}.json"
+        self.path = cache_folder() / "openai" / f"{name}.json"
 
     def read(self) -> Abilities | None:
         """What was found earlier; None where nothing was, or it cannot be read."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Abilities)
+            return msgspec.json.decode(self.path.read_bytes(), type=Abilities)
         except (OSError, msgspec.DecodeError):
             return None
+
+    def forget(self) -> None:
+        """Remove what was found, if it can be removed: the next find is written over it anyway."""
+        with suppress(OSError):
+            self.path.unlink()
 
     def write(self, abilities: Abilities) -> None:
         """Remember, if the folder can be written; another process never sees half a file."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._path.parent, delete=False) as file:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
                 file.write(msgspec.json.encode(abilities))
-            os.replace(file.name, self._path)
+            os.replace(file.name, self.path)
         except OSError:  # a cache that cannot be kept costs the next start a few calls, and nothing else
             return

@@ -64,13 +64,20 @@ class Caller:
     """Makes calls to a model.
 
     Calls that cost nothing (429, no connection) are made again here. One that may have cost something is handed back
-    as CallLost, since whoever pays has to reserve anew before it is made again.
+    as CallLost, since whoever pays has to reserve anew before it is made again. Until one has been answered, what the
+    server objects to in a request is taken to hold for all of them.
     """
 
     def __init__(
-        self, transport: Transport, replicas: Replicas, model: str, key: Secret, persistence: Persistence
+        self,
+        transport: Transport,
+        replicas: Replicas,
+        model: str,
+        key: Secret,
+        persistence: Persistence,
+        counts: Counts,
     ) -> None:
-        self.counts = Counts()
+        self.counts = counts
         self._transport = transport
         self._replicas = replicas
         self._model = model
@@ -177,7 +184,7 @@ class Caller:
         refusal.message = self._key.scrub(refusal.message)
         if refusal.filtered:
             return Completion(0, "", Finish.FILTERED, Usage())
-        own = refusal.overflow or (self.counts.answered > 0 and refusal.status not in FATAL and refusal.status != 429)
+        own = refusal.overflow or (self._last_answer > 0 and refusal.status not in FATAL and refusal.status != 429)
         if not own:
             raise final(refusal, turn.replica.url, self._model)
         return Completion(0, "", Finish.FAILED, Usage(), error=refusal.message or str(refusal))

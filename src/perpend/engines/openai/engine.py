@@ -20,15 +20,16 @@ from perpend.core import (
     Generation,
     ModelShape,
     Prompt,
+    Purse,
     Request,
-    Usage,
 )
 from perpend.engines.openai.abilities import Abilities
-from perpend.engines.openai.asking import Asker
+from perpend.engines.openai.asking import Asker, Bottomless
 from perpend.engines.openai.body import Call, compose, scoring
 from perpend.engines.openai.calls import Caller, Counts, Persistence
+from perpend.engines.openai.failures import Rejected
 from perpend.engines.openai.leash import Leash
-from perpend.engines.openai.probe import probe
+from perpend.engines.openai.probe import Probed, probe
 from perpend.engines.openai.replicas import Replicas
 from perpend.engines.openai.secret import Secret
 from perpend.engines.openai.target import Target
@@ -77,33 +78,37 @@ class OpenAIEngine:
             raise ConfigError("An engine needs a connection and an attempt.", "Set max_connections and attempts to 1.")
         self.name = name
         self.shape: ModelShape | None = None
+        self.counts = Counts()
+        """Calls sent, answered, refused and lost so far, and the seconds that went into waiting."""
         self._target = Target.parse(target)
         self._stream = stream
         self._most = max_connections
         self._timeouts = Timeouts(connect_seconds, first_token_seconds, gap_seconds, whole_seconds)
         self._persistence = Persistence(attempts, patience_seconds)
+        self._key = Secret()
+        self._purse: Purse = Bottomless()
         self._transport: Transport | None = None
         self._caller: Caller | None = None
         self._model = ""
         self._abilities = Abilities()
-        self.probe_usage = Usage()
+        self._probed: list[Probed] = []
+        self._renewed = False
+        self._renewing = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Connect, and probe what has not been probed before. Raises EngineError."""
+    async def start(self, purse: Purse | None = None) -> None:
+        """Connect, and probe what has not been probed before.
+
+        Raises EngineError, and ConfigError where the purse cannot pay for the probe.
+        """
         if self._caller is not None:
             return
-        key = Secret.from_environment()
-        self._transport = Transport(key, self._timeouts)
+        self._key, self._purse = Secret.from_environment(), purse or Bottomless()
+        self._transport = Transport(self._key, self._timeouts)
         try:
-            urls = await self._probe(self._transport, key)
+            await self._probe(self._transport)
         except BaseException:
             await self.close()
             raise
-        software = f" ({self._abilities.software})" if self._abilities.software else ""
-        self.fingerprint = hashlib.sha256(self._model.encode()).hexdigest()  # a server does not show its weights
-        self.version = f"{self._model}{software} at {', '.join(urls)}"
-        self.caps = self._abilities.caps()
-        self._caller = Caller(self._transport, Replicas(urls, self._most), self._model, key, self._persistence)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -112,14 +117,9 @@ class OpenAIEngine:
             await transport.close()
 
     @property
-    def counts(self) -> Counts:
-        """Calls sent, answered, refused and lost so far, and the seconds that went into waiting."""
-        return self._started().counts
-
-    @property
     def overhead(self) -> Charge:
-        """What probing took; a server does not tell its seconds."""
-        return Charge() if self.probe_usage == Usage() else Charge(self.probe_usage, device_seconds=None)
+        """Nothing: the purse pays for probing."""
+        return Charge()
 
     def generate(self, request: Request) -> Generation:
         """Ask for completions.
@@ -139,26 +139,62 @@ class OpenAIEngine:
             )
         return await caller.score(scoring(prompt, text, self._model), len(prompt.text), len(prompt.text + text))
 
-    async def _probe(self, transport: Transport, key: Secret) -> tuple[str, ...]:
+    async def _probe(self, transport: Transport) -> None:
         """Probe all replicas side by side; those that are away are left to be tried again, if one at least is there."""
-        askers = [Asker(transport, url, key) for url in self._target.urls]
+        urls = self._target.urls
+        askers = [Asker(transport, url, self._key, self._purse) for url in urls]
         outcomes = await asyncio.gather(*(probe(a, self._target.model) for a in askers), return_exceptions=True)
         found = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and (not found or not isinstance(outcome, EngineError)):
                 raise outcome
-        if len({model for model, _ in found}) > 1:
+        if len({each.model for each in found}) > 1:
             raise EngineError(
-                f"The replicas serve different models: {', '.join(m for m, _ in found)}.",
+                f"The replicas serve different models: {', '.join(each.model for each in found)}.",
                 "Name one: openai:URL,URL#MODEL.",
             )
-        self._model = found[0][0]
-        self._abilities = reduce(and_, (abilities for _, abilities in found))
-        self.probe_usage = sum((asker.usage for asker in askers), Usage())
-        return self._target.urls
+        self._probed, self._model = found, found[0].model
+        self._abilities = reduce(and_, (each.abilities for each in found))
+        software = f" ({self._abilities.software})" if self._abilities.software else ""
+        self.fingerprint = hashlib.sha256(self._model.encode()).hexdigest()  # a server does not show its weights
+        self.version = f"{self._model}{software} at {', '.join(urls)}"
+        self.caps = self._abilities.caps()
+        replicas = Replicas(urls, self._most)
+        self._caller = Caller(transport, replicas, self._model, self._key, self._persistence, self.counts)
+
+    async def _renew(self, believed: Abilities, rejection: Rejected) -> None:
+        """Probe once more where the server may have lost what is remembered of it; else raise the rejection."""
+        async with self._renewing:
+            if self._abilities is not believed:  # another request has had it done
+                return
+            if self._renewed:
+                files = ", ".join(str(each.cache.path) for each in self._probed)
+                remedy = (
+                    f"{rejection.remedy} What the server can do is remembered in {files}: if that is wrong, delete it."
+                )
+                raise EngineError(rejection.message, remedy)
+            if self._transport is None or not any(each.remembered for each in self._probed):
+                raise rejection
+            self._renewed = True
+            for each in self._probed:
+                each.cache.forget()
+            await self._probe(self._transport)
 
     async def _answer(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
-        self._started()
+        """The choices; asked for once more where the server proves to be another one than is remembered."""
+        while True:
+            self._started()
+            believed = self._abilities
+            try:
+                async for item in self._choices(request, leash):
+                    yield item
+                return
+            except Rejected as rejection:
+                await self._renew(believed, rejection)
+            if request.logprobs == 1:  # the chosen token's are wanted where they can be had, and nowhere needed
+                request = replace(request, logprobs=min(1, self.caps.logprobs))
+
+    async def _choices(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
         if request.n > 1 and not self._abilities.n:
             async for item in self._one_by_one(request, leash):
                 yield item

@@ -88,6 +88,10 @@ class Refused(Exception):  # noqa: N818
         return self.status == 400 and "content_filter" in self.code
 
 
+class Rejected(EngineError):  # noqa: N818
+    """The server objects to what a request asks for, before it has answered any: it may not be able to do that."""
+
+
 class Lost(Exception):  # noqa: N818
     """The call was sent and brought nothing that is of use; it may have cost all that it could.
 
@@ -139,7 +143,8 @@ def final(refusal: Refused, url: str, model: str) -> EngineError:
         return EngineError(f"The quota at {url} is used up (HTTP {refusal.status}).{said}", "Raise it, and go on.")
     if 300 <= refusal.status < 400:
         return EngineError(f"{url} redirects elsewhere (HTTP {refusal.status}).", "Write the address that it leads to.")
-    return EngineError(f"{url} rejects the request (HTTP {refusal.status}).{said}", "Change what it objects to.")
+    kind = Rejected if refusal.status in (400, 422) else EngineError
+    return kind(f"{url} rejects the request (HTTP {refusal.status}).{said}", "Change what it objects to.")
 
 
 def read_error(body: bytes) -> tuple[str, str, int]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from perpend.core import EngineError, Message
 from perpend.engines.openai.abilities import Abilities, AbilityCache, Continuation, Plain, Thinking
-from perpend.engines.openai.asking import Asker
+from perpend.engines.openai.asking import Asker, Rehearsal
 from perpend.engines.openai.body import CHAT, RAW, Body, StreamOptions, switch_off_defaults
 from perpend.engines.openai.replies import text_of
 from perpend.engines.openai.wire import Choice, Reply, ServedModel, known_usage
@@ -31,19 +31,44 @@ DEFAULTS = {"vllm": Plain.VLLM, "llamacpp": Plain.LLAMA, "sglang": Plain.VLLM}
 DIALECTS = (("max_tokens", True), ("max_completion_tokens", True), ("max_completion_tokens", False))
 
 
-async def probe(asker: Asker, model: str | None) -> tuple[str, Abilities]:
-    """The model's name (None: the only one served), and what the server can do, from the cache if that is known.
+@dataclass(frozen=True)
+class Probed:
+    """One server.
 
-    Raises EngineError where the server cannot be used.
+    Attributes:
+        model: its name.
+        abilities: what the server can do for it.
+        cache: where that is remembered.
+        remembered: whether it was found earlier, and only read there.
+    """
+
+    model: str
+    abilities: Abilities
+    cache: AbilityCache
+    remembered: bool
+
+
+async def probe(asker: Asker, model: str | None) -> Probed:
+    """What the server can do for a model (None: the only one served), from the cache if that is known.
+
+    Raises EngineError where the server cannot be used, and ConfigError where the purse cannot pay for all of the probe:
+    before anything is asked.
     """
     served = _chosen(await asker.models(), model, asker.url)
     cache = AbilityCache(asker.url, served.id, served.owned_by, served.max_model_len, served.context_length)
-    found = cache.read()
-    if found is None:
+    known = cache.read()
+    if known is not None:
+        return Probed(served.id, known, cache, remembered=True)
+    rehearsal = Rehearsal(asker.url, asker.key)
+    await Probe(rehearsal, served).abilities()
+    asker.purse.afford(rehearsal.most)
+    try:
         found = await Probe(asker, served).abilities()
-        if not asker.doubtful:
-            cache.write(found)
-    return served.id, found
+    finally:
+        await asker.end()
+    if not asker.doubtful:
+        cache.write(found)
+    return Probed(served.id, found, cache, remembered=False)
 
 
 def _chosen(models: list[ServedModel] | None, model: str | None, url: str) -> ServedModel:
@@ -64,7 +89,7 @@ def _chosen(models: list[ServedModel] | None, model: str | None, url: str) -> Se
 class Probe:
     """Asks one server about one model."""
 
-    asker: Asker
+    asker: Asker | Rehearsal
     served: ServedModel
     limit_field: str = "max_tokens"
     top_p: bool = True
