@@ -46,6 +46,7 @@ class Settings(TypedDict, total=False):
     top_p: float
     max_tokens: int
     thinking_tokens: int
+    logprobs: int
     system: str
     max_connections: int
     reproducible: bool

@@ -397,6 +397,7 @@ def test_a_pool_key_depends_on_the_law_and_not_on_names():
     ]
     keys = {pool_key(replace(source, **change)) for change in changes}  # type: ignore[arg-type]
     assert len(keys | {pool_key(source)}) == len(changes) + 1
+    assert pool_key(replace(source, prompt=replace(PROMPT, logprobs=5))) == pool_key(source)
 
 
 def test_a_pool_without_a_thinking_budget_keeps_the_key_that_it_had_before_there_was_one():
@@ -418,6 +419,19 @@ async def test_thinking_that_cannot_be_bounded_is_refused_before_anything_is_res
         await drawn(run, 1, prompt=replace(prompt, thinking_tokens=64))
     assert engine.asked == []
     assert world.recorder.bought.total.calls == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("able", "said"), [(1, "those of the chosen token at best"), (4, "3 are the most")])
+async def test_log_probabilities_that_an_engine_does_not_give_are_refused_before_anything_is_reserved(
+    able: int, said: str
+) -> None:
+    engine = Scripted([Say("1")], caps=Caps(seeds=True, logprobs=able))
+    world = make_world(engine)
+    with pytest.raises(EngineError, match=f"Engine scripted .* of the 5 most likely tokens; .*{said}"):
+        await drawn(make_run(world), 1, prompt=replace(PROMPT, logprobs=5))
+    assert engine.asked == []
+    await drawn(make_run(world), 1, prompt=replace(PROMPT, logprobs=able - 1))
+    assert [request.logprobs for request in engine.asked] == [able]
 
 
 async def test_seeds_come_from_the_study_and_the_sample_and_never_from_the_strategy():

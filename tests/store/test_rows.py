@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perpend.core import Cause, Finish, Message, Problem, Prompt, Sample, Score, Token, Usage
+from perpend.core import Cause, Finish, Likely, Message, Problem, Prompt, Sample, Score, Token, Usage
 from perpend.store import Store, printable
 from perpend.store.rows import pack_tokens, prompt_from_json, prompt_to_json, unpack_tokens
 from tests.store.samples import COST, SOURCE, key, sample
@@ -73,6 +73,13 @@ def test_samples_without_tokens_are_the_same_but_for_them(store: Store) -> None:
 def test_tokens_keep_their_logprobs_exactly(pairs: list[tuple[int, float]]) -> None:
     tokens = tuple(Token(*pair) for pair in pairs)
     assert unpack_tokens(pack_tokens(tokens)) == tokens
+
+
+def test_the_most_likely_tokens_come_back_whatever_their_text(store: Store) -> None:
+    likely = (Likely("\ud800", -0.1), Likely("4\0", -2.5), Likely("é", -math.inf))
+    written = sample(tokens=(Token(7, -0.1, likely), Token(8, -0.3), Token(9, -0.2, likely[:1])))
+    assert stored(store, written) == written
+    assert [lean.tokens for lean in store.samples(tokens=False)] == [None]
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,11 @@ async def test_reevaluation_needs_no_engine_and_gives_the_same(tmp_path: Path, m
 
 
 async def test_folders_without_a_study_are_refused_and_stay_empty(tmp_path: Path) -> None:
-    for ask in (load_results, lambda folder: list(problem_views(folder))):
-        with pytest.raises(StoreError, match="holds no"):
-            ask(tmp_path)
-    with pytest.raises(StoreError, match="holds no"):
+    with pytest.raises(StoreError, match="holds no results"):
+        load_results(tmp_path)
+    with pytest.raises(ConfigError, match="holds no study"):
+        list(problem_views(tmp_path))
+    with pytest.raises(ConfigError, match="holds no study"):
         await reevaluate(tmp_path)
     assert os.listdir(tmp_path) == []
 

@@ -44,7 +44,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 def test_toml_reads_back(tmp_path: Path) -> None:
-    study = spec(temperature=0.5, thinking_tokens=64, budget="tokens=1e6", title='A "study" of é', limit=3)
+    study = spec(temperature=0.5, thinking_tokens=64, logprobs=5, budget="tokens=1e6", title='A "study" of é', limit=3)
     (tmp_path / "s.toml").write_text(study.to_toml())
     assert StudySpec.load(tmp_path / "s.toml") == study
 
@@ -62,6 +62,8 @@ def test_a_block_without_a_thinking_budget_keeps_the_name_that_it_had_before_the
     plain, bounded = make_plan(StudySpec.of(values)), make_plan(StudySpec.of({**values, "thinking_tokens": 64}))
     assert plain.digest(plain.tasks[0]) == "2ffa126c8cd7d62233e10056c4709b07"
     assert bounded.digest(bounded.tasks[0]) != plain.digest(plain.tasks[0])
+    looked_at = make_plan(StudySpec.of({**values, "logprobs": 5}))
+    assert looked_at.digest(looked_at.tasks[0]) == plain.digest(plain.tasks[0])
 
 
 def test_extending_keeps_what_a_new_spec_does_not_name() -> None:

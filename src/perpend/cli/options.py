@@ -67,6 +67,15 @@ ThinkingTokens = Annotated[
         panel=SAMPLING,
     ),
 ]
+Logprobs = Annotated[
+    int | None,
+    flag(
+        "--logprobs",
+        min=0,
+        help="Keep the log-probabilities of so many of the most likely tokens, too. [default: 0, each token's own]",
+        panel=SAMPLING,
+    ),
+]
 System = Annotated[str | None, flag("--system", help="A system message, for chat prompts.", panel=SAMPLING)]
 Prices = Annotated[
     list[str] | None,

@@ -13,6 +13,7 @@ from perpend.cli.options import (
     Debug,
     Hourly,
     Json,
+    Logprobs,
     MaxTokens,
     Prices,
     Seed,
@@ -62,6 +63,7 @@ def solve(
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
     thinking_tokens: ThinkingTokens = None,
+    logprobs: Logprobs = None,
     system: System = None,
     seed: Seed = None,
     trace: Annotated[bool, flag("--trace", help="Show every sample.", panel=OUTPUT)] = False,
@@ -80,6 +82,7 @@ def solve(
         top_p=top_p,
         max_tokens=max_tokens,
         thinking_tokens=thinking_tokens,
+        logprobs=logprobs,
         system=system,
     )
     result = _answer(
@@ -175,7 +178,7 @@ def as_values(question: str, strategy: str, result: Result, *, trace: bool) -> d
 
 
 def _sample_values(sample: Sample) -> dict[str, Any]:
-    return {
+    values: dict[str, Any] = {
         "index": sample.index,
         "answer": sample.answer,
         "text": sample.text,
@@ -183,6 +186,9 @@ def _sample_values(sample: Sample) -> dict[str, Any]:
         "tokens": sample.usage.completion,
         "logprob": sample.logprob,
     }
+    if any(token.top for token in sample.tokens or ()):
+        values["top_logprobs"] = [[list(each) for each in token.top] for token in sample.tokens or ()]
+    return values
 
 
 def _draw(result: Result, *, trace: bool) -> None:

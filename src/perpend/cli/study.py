@@ -14,6 +14,7 @@ from perpend.cli.options import (
     Debug,
     Hourly,
     Json,
+    Logprobs,
     MaxTokens,
     Prices,
     Seed,
@@ -83,6 +84,7 @@ def study(
     top_p: TopP = None,
     max_tokens: MaxTokens = None,
     thinking_tokens: ThinkingTokens = None,
+    logprobs: Logprobs = None,
     system: System = None,
     seed: Seed = None,
     reproducible: Annotated[
@@ -137,7 +139,7 @@ def study(
         "task": task, "engine": engine, "strategies": strategies, "verifier": verifier, "checker": checker,
         "style": style, "limit": limit, "samples": samples,
         "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens, "system": system, "seed": seed,
-        "thinking_tokens": thinking_tokens,
+        "thinking_tokens": thinking_tokens, "logprobs": logprobs,
         "reproducible": reproducible, "budget": budget, "per_problem": per_problem,
         "max_connections": max_connections, "hourly": hourly, "price": price, "title": title,
     }  # fmt: skip

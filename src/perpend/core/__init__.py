@@ -54,7 +54,7 @@ from perpend.core.recorder import MemoryRecorder
 from perpend.core.registry import Call, Registry, parse_call, split_top_level
 from perpend.core.result import Certificate, Result, Score, StopReason
 from perpend.core.run import Run, perform
-from perpend.core.sample import Completion, Delta, Finish, Generation, Probe, Sample, Token
+from perpend.core.sample import Completion, Delta, Finish, Generation, Likely, Probe, Sample, Token
 from perpend.core.world import Listener, Silent, World
 
 __all__ = [
@@ -83,6 +83,7 @@ __all__ = [
     "Generation",
     "Ints",
     "Judging",
+    "Likely",
     "Listener",
     "MemoryRecorder",
     "Message",

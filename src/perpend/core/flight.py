@@ -115,6 +115,13 @@ class Flight:
     def _refuse_impossible(self) -> None:
         """Raise EngineError, by name, for what would otherwise be left out silently; nothing is reserved for it."""
         prompt, engine = self.source.prompt, self.source.engine
+        if prompt.logprobs and 1 + prompt.logprobs > self.engine.caps.logprobs:
+            most = max(0, self.engine.caps.logprobs - 1)
+            raise EngineError(
+                f"Engine {engine} cannot give the log-probabilities of the {prompt.logprobs} most likely tokens; "
+                f"{f'{most} are the most' if most else 'it gives those of the chosen token at best'}.",
+                "Lower logprobs, or use a server that gives more.",
+            )
         if prompt.thinking_tokens is not None and not (self.engine.caps.thinking and prompt.messages is not None):
             kind = "chat" if prompt.messages is not None else "raw"
             raise EngineError(
@@ -161,7 +168,7 @@ class Flight:
             self.source.prompt,
             seed=derive_seed(self._world.seed, self.key.pool, self.key.index),
             prefix=self.source.prefix,
-            logprobs=min(1, self.engine.caps.logprobs),
+            logprobs=min(1, self.engine.caps.logprobs) + self.source.prompt.logprobs,
             attempt=attempt,
         )
         self._generation = self.engine.generate(request)

@@ -29,6 +29,7 @@ class Prompt:
         temperature: 0 is greedy decoding.
         top_p: nucleus sampling; 1 leaves it out.
         thinking_tokens: the most tokens of thinking, of chat with an engine that can bound it; None: the model's own.
+        logprobs: of how many of the most likely tokens log-probabilities are kept, beside each token's own.
     """
 
     text: str | None = None
@@ -38,6 +39,7 @@ class Prompt:
     temperature: float = 0.7
     top_p: float = 1.0
     thinking_tokens: int | None = None
+    logprobs: int = 0
 
     def __post_init__(self) -> None:
         if (self.text is None) == (self.messages is None):
@@ -51,11 +53,12 @@ class Prompt:
         return 64 + sum(len(m.content.encode()) + 16 for m in self.messages)
 
     def law(self) -> dict[str, Any]:
-        """Everything that the completion's law depends on.
+        """Everything that the completion's law depends on; `logprobs` is only looked at.
 
         What was added after pools had been stored is left out where it is not set, so that their keys stay theirs.
         """
         values = asdict(self)
+        del values["logprobs"]
         if self.thinking_tokens is None:
             del values["thinking_tokens"]
         return values
@@ -73,7 +76,7 @@ class Request:
         seed: of this sample alone; with n > 1, of the first.
         n: completions wanted.
         prefix: text that the completion starts with, already generated; it is not part of the completion's text.
-        logprobs: how many log-probabilities a token are wanted; 1 is the chosen token's, 0 none.
+        logprobs: how many log-probabilities a token are wanted: 0 none, 1 its own, 1 + k the k most likely ones' too.
         extra: fields for one kind of engine, passed through.
         attempt: how often it was sent before and lost.
     """

@@ -25,7 +25,8 @@ class Caps:
         context: tokens of prompt and completion together, None if unknown.
         seeds: the same request with the same seed has the same law and, where `exact_replay`, the same text.
         exact_replay: the same (prompt, seed) gives the same text whatever else runs; None where not probed.
-        logprobs: the most log-probabilities a token that it returns (0: none, 1: the chosen token's).
+        logprobs: the most log-probabilities a token that it returns (0: none, 1: its own, 1 + k: also the k most
+            likely tokens').
         thinking: it can bound the tokens of thinking, in chat.
         continuation: it can continue a `prefix` exactly.
         loglik: it can score a given text.

@@ -25,11 +25,19 @@ class Finish(StrEnum):
     """The request cannot be answered (context overflow, a crash of its own); the text is empty."""
 
 
+class Likely(NamedTuple):
+    """A token that might have come in another's place: its text and log-probability."""
+
+    text: str
+    logprob: float
+
+
 class Token(NamedTuple):
-    """One generated token: its id, and the log-probability it had under temperature 1."""
+    """One generated token: its id, the log-probability it had under temperature 1, and the most likely ones there."""
 
     id: int
     logprob: float
+    top: tuple[Likely, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from perpend.core import Charge, DrawnFrom, Finish, Message, Problem, Prompt, Sample, Score, Token, Usage
+from perpend.core import Charge, DrawnFrom, Finish, Likely, Message, Problem, Prompt, Sample, Score, Token, Usage
 
 TOKEN = struct.Struct("<id")
 
@@ -30,9 +30,19 @@ def pack_tokens(tokens: Sequence[Token] | None) -> bytes | None:
     return None if tokens is None else b"".join(TOKEN.pack(token.id, token.logprob) for token in tokens)
 
 
-def unpack_tokens(blob: bytes | None) -> tuple[Token, ...] | None:
-    """The inverse of `pack_tokens`."""
-    return None if blob is None else tuple(Token(*pair) for pair in TOKEN.iter_unpack(blob))
+def top_to_json(tokens: Sequence[Token] | None) -> str | None:
+    """The most likely tokens in each token's place, as [[[text, log-probability], …], …]; None where there are none."""
+    return json.dumps([token.top for token in tokens]) if tokens and any(token.top for token in tokens) else None
+
+
+def unpack_tokens(blob: bytes | None, top: str | None = None) -> tuple[Token, ...] | None:
+    """The inverse of `pack_tokens`, and of `top_to_json`."""
+    if blob is None:
+        return None
+    pairs = list(TOKEN.iter_unpack(blob))
+    places = json.loads(top) if top is not None else [()] * len(pairs)
+    likely = [tuple(Likely(*each) for each in place) for place in places]
+    return tuple(Token(id, logprob, top) for (id, logprob), top in zip(pairs, likely, strict=True))
 
 
 def prompt_to_json(prompt: Prompt) -> str:
@@ -84,6 +94,7 @@ def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
         text(sample.error),
         sample.queued_seconds,
         sample.retries,
+        top_to_json(sample.tokens),
     )
 
 
@@ -108,6 +119,7 @@ SAMPLE_COLUMNS = (
     "error",
     "queued_seconds",
     "retries",
+    "top",
 )
 """Of the table `samples`, as `sample_to_row` fills them."""
 
@@ -125,7 +137,7 @@ def sample_from_row(row: sqlite3.Row) -> Sample:
         finish=Finish(row["finish"]),
         usage=Usage(row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"], row["reasoning_tokens"]),
         logprob=row["logprob"],
-        tokens=unpack_tokens(row["tokens"]),
+        tokens=unpack_tokens(row["tokens"], row["top"]),
         parent=row["parent"],
         started=row["started"],
         ended=row["ended"],

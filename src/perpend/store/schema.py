@@ -71,6 +71,9 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE TABLE origins (id INTEGER PRIMARY KEY, at REAL NOT NULL, origin TEXT NOT NULL) STRICT;
     """,
+    """
+    ALTER TABLE samples ADD COLUMN top TEXT;
+    """,
 )
 
 

@@ -39,8 +39,8 @@ INSERT_SAMPLE = "INSERT INTO samples VALUES ({})".format(
 INSERT_POOL = "INSERT OR IGNORE INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))"
 INSERT_RESERVATION = 'INSERT INTO reservations (run, pool, "index", engine, charge, at) VALUES (?, ?, ?, ?, ?, ?)'
 SELECT_SAMPLES = "SELECT samples.*, pools.problem, pools.engine FROM samples JOIN pools USING (pool)"
-WITHOUT_TOKENS = "SELECT {}, NULL AS tokens, pools.problem, pools.engine FROM samples JOIN pools USING (pool)".format(
-    ", ".join(f'samples."{column}"' for column in rows.SAMPLE_COLUMNS if column != "tokens")
+WITHOUT_TOKENS = "SELECT {}, pools.problem, pools.engine FROM samples JOIN pools USING (pool)".format(
+    ", ".join(f'NULL AS "{c}"' if c in ("tokens", "top") else f'samples."{c}"' for c in rows.SAMPLE_COLUMNS)
 )
 
 

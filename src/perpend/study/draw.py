@@ -84,8 +84,9 @@ class Drawing:
                 if not flying:
                     return self._stopped or admission.shortage(lacking) or StopReason.COMPLETE
                 done, flying = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+                failures = [error for task in done if (error := task.exception())]  # all are looked at, or asyncio logs
+                if failures:
+                    raise failures[0]
         finally:
             for task in flying:
                 task.cancel()

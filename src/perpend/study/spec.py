@@ -22,13 +22,17 @@ class Part(BaseModel):
 
 
 class Sampling(Part):
-    """Sampling parameters; what is None is the task's own, and `thinking_tokens` the model's."""
+    """Sampling parameters; what is None is the task's own, and `thinking_tokens` the model's.
+
+    `logprobs` says of how many of the most likely tokens log-probabilities are kept, beside each token's own.
+    """
 
     temperature: Annotated[float, Field(ge=0)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
     system: str | None = None
     thinking_tokens: Annotated[int, Field(gt=0)] | None = None
+    logprobs: Annotated[int, Field(ge=0)] | None = None
 
     def of_prompt(self) -> dict[str, Any]:
         """What overrides a prompt's own parameters."""
@@ -36,7 +40,7 @@ class Sampling(Part):
 
     def law(self) -> dict[str, Any]:
         """What a text depends on of this; what stored blocks do not know yet is left out where it is not set."""
-        values = self.model_dump()
+        values = self.model_dump(exclude={"logprobs"})
         if self.thinking_tokens is None:
             del values["thinking_tokens"]
         return values

@@ -354,13 +354,22 @@ class Reply:
             return {}
         scores = [-len(word) / 7 for word in words]
         if self.chat:
-            return {"logprobs": {"content": [{"token": w, "logprob": s} for w, s in zip(words, scores, strict=True)]}}
+            top = [[{"token": w, "logprob": s} for w, s in self._most_likely(word).items()] for word in words]
+            content = zip(words, scores, top, strict=True)
+            return {"logprobs": {"content": [{"token": w, "logprob": s, "top_logprobs": t} for w, s, t in content]}}
         if self.body.get("echo"):
             said = self.body["prompt"].split(" ")
             words = [said[0], *(f" {w}" for w in said[1:]), *words]
             scores = [None, *(-len(word) / 7 for word in words[1:])]  # type: ignore[list-item]
         offsets = [sum(len(w) for w in words[:i]) for i in range(len(words))]
-        return {"logprobs": {"tokens": words, "token_logprobs": scores, "text_offset": offsets}}
+        top = [self._most_likely(word) for word in words]
+        return {"logprobs": {"tokens": words, "token_logprobs": scores, "top_logprobs": top, "text_offset": offsets}}
+
+    def _most_likely(self, word: str) -> dict[str, float]:
+        """The tokens that might have come in a word's place: itself, and others, each less likely."""
+        wanted = self.body.get("top_logprobs", 0) if self.chat else self.body["logprobs"]
+        others = [other for other in (f" {each}" for each in WORDS) if other != word]
+        return {each: -(i + len(word)) / 7 for i, each in enumerate([word, *others][:wanted])}
 
 
 def _prompt_tokens(body: Mapping[str, Any]) -> int:

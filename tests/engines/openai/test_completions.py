@@ -125,6 +125,28 @@ async def test_a_chat_answer_is_continued(server: FaultServer, start: Start, way
     assert server.requests[0].get("add_generation_prompt", True) is (way == "prefill")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("prompt", [chat("what is it"), Prompt(text="what is it")], ids=["chat", "raw"])
+async def test_the_most_likely_tokens_come_with_each_token(start: Start, stream: bool, prompt: Prompt) -> None:
+    completion = await only(await start(stream=stream), request(prompt, logprobs=1 + 3))
+    for token in completion.tokens:
+        assert len(token.top) == 3
+        assert token.top[0].logprob == pytest.approx(token.logprob)
+        assert [each.logprob for each in token.top] == sorted((each.logprob for each in token.top), reverse=True)
+    assert "".join(token.top[0].text for token in completion.tokens) == completion.text
+
+
+async def test_only_the_tokens_own_log_probability_is_asked_for_unless_more_are_wanted(
+    start: Start, server: FaultServer
+) -> None:
+    engine = await start()
+    completion = await only(engine, request(logprobs=1))
+    assert "top_logprobs" not in server.requests[-1]
+    assert {token.top for token in completion.tokens} == {()}
+    with pytest.raises(EngineError, match="give 22 log-probabilities a token"):
+        await only(engine, request(logprobs=22))
+
+
 async def test_thinking_is_bounded_by_the_servers_own_field(server: FaultServer, start: Start) -> None:
     for software, field in [
         ("vllm", "thinking_token_budget"),

@@ -12,7 +12,7 @@ from tests.engines.openai.fault_server import EVERYTHING, FaultServer, running
 
 async def test_everything_is_found(start: Start) -> None:
     caps = (await start()).caps
-    assert (caps.context, caps.seeds, caps.logprobs, caps.continuation, caps.loglik) == (4096, True, 20, True, True)
+    assert (caps.context, caps.seeds, caps.logprobs, caps.continuation, caps.loglik) == (4096, True, 21, True, True)
     assert caps.exact_replay is None
     assert not caps.local
     assert not caps.simulated
@@ -48,7 +48,7 @@ async def test_probing_survives_faults(server: FaultServer) -> None:
         engine = OpenAIEngine(f"{server.url}#m")
         await engine.start()
         assert engine.caps.seeds
-        assert engine.caps.logprobs == 20
+        assert engine.caps.logprobs == 21
         await engine.close()
 
 

@@ -69,7 +69,8 @@ class Abilities(msgspec.Struct, frozen=True):
         replays: they did so side by side, too.
         stream: it streams, and ends the stream with the usage.
         usage: it tells the usage.
-        logprobs, raw_logprobs: log-probabilities a token in chat, in raw completions.
+        logprobs, raw_logprobs: of how many of the most likely tokens it gives log-probabilities, in chat, in raw
+            completions; 1 is taken for the chosen token's alone, 0 is none.
         continuation: in chat; raw completions continue any text.
         repeats_prefix: what it continues in chat comes back with the continuation (llama-server).
         echo: it scores a given text.
@@ -122,9 +123,14 @@ class Abilities(msgspec.Struct, frozen=True):
             software=self.software,
         )
 
+    def most_logprobs(self, *, raw: bool) -> int:
+        """The most log-probabilities a token: its own, and those of the most likely tokens."""
+        top = self.raw_logprobs if raw else self.logprobs
+        return top + 1 if top > 1 else top
+
     def caps(self) -> Caps:
         """The same in the words that every engine uses."""
-        kinds = [self.logprobs] * self.chat + [self.raw_logprobs] * self.raw
+        kinds = [self.most_logprobs(raw=False)] * self.chat + [self.most_logprobs(raw=True)] * self.raw
         return Caps(
             context=self.context,
             seeds=self.seeds,

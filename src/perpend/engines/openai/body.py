@@ -89,7 +89,7 @@ def compose(request: Request, model: str, abilities: Abilities, streamed: bool) 
     setattr(body, abilities.limit_field if prompt.text is None else "max_tokens", prompt.max_tokens)
     if prompt.text is not None:
         body.prompt = prompt.text + request.prefix
-        body.logprobs = request.logprobs or None
+        body.logprobs = max(request.logprobs - 1, 1) if request.logprobs else None
     else:
         _chat(body, request, abilities)
     if prompt.thinking_tokens is not None:
@@ -114,12 +114,12 @@ def _chat(body: Body, request: Request, abilities: Abilities) -> None:
         body.add_generation_prompt = not body.continue_final_message
     if request.logprobs:
         body.logprobs = True
-        body.top_logprobs = request.logprobs if request.logprobs > 1 else None
+        body.top_logprobs = request.logprobs - 1 or None
 
 
 def _refuse_impossible(request: Request, model: str, abilities: Abilities) -> None:
     raw = request.prompt.text is not None
-    most = abilities.raw_logprobs if raw else abilities.logprobs
+    most = abilities.most_logprobs(raw=raw)
     lacking = {
         "raw completions": raw and not abilities.raw,
         "chat": not raw and not abilities.chat,

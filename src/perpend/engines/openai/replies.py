@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from perpend.core import Completion, Finish, Token, Usage
+from perpend.core import Completion, Finish, Likely, Token, Usage
 from perpend.engines.openai.failures import Loss, Lost
 from perpend.engines.openai.secret import Secret
-from perpend.engines.openai.wire import Choice, Reply, TokenUsage, known_usage
+from perpend.engines.openai.wire import Choice, Reply, TokenLogprob, TokenUsage, known_usage
 
 FINISHES = {"length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "content_filter": Finish.FILTERED}
 ABORTED = ("abort", "aborted", "error", "cancelled")
@@ -82,7 +82,7 @@ def to_completions(choices: Sequence[Choice], reply: Reply, when: Working, key: 
 def _completion(
     number: int, choice: Choice, text: str, usage: Usage, when: Working, key: Secret, estimated: bool = False
 ) -> Completion:
-    tokens = tuple(Token(t.id, t.logprob) for t in choice.tokens if t.logprob is not None) or None
+    tokens = tuple(Token(t.id, t.logprob, _top(t)) for t in choice.tokens if t.logprob is not None) or None
     return Completion(
         choice=number,
         text=key.scrub(text),
@@ -94,6 +94,10 @@ def _completion(
         ended=when.ended,
         estimated=estimated,
     )
+
+
+def _top(token: TokenLogprob) -> tuple[Likely, ...]:
+    return tuple(Likely(each.token, each.logprob) for each in token.top_logprobs or () if each.logprob is not None)
 
 
 def text_of(choice: Choice) -> str:

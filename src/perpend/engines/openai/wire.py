@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -10,18 +11,27 @@ from perpend.core import Usage
 from perpend.engines.openai.failures import Loss, Lost, of_error
 
 
+class TopLogprob(msgspec.Struct, gc=False):
+    """One of the most likely tokens in a place."""
+
+    token: str = ""
+    logprob: float | None = None
+
+
 class TokenLogprob(msgspec.Struct, gc=False):
     """One token of a chat completion. Only llama-server tells the token's id."""
 
     logprob: float | None = None
     id: int = -1
+    top_logprobs: list[TopLogprob] | None = None
 
 
 class Logprobs(msgspec.Struct, gc=False):
-    """Log-probabilities: of chat (`content`), or of raw completions (the other two)."""
+    """Log-probabilities: of chat (`content`), or of raw completions (the others)."""
 
     content: list[TokenLogprob] | None = None
     token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float | None] | None] | None = None
     text_offset: list[int] | None = None
 
     @property
@@ -29,7 +39,9 @@ class Logprobs(msgspec.Struct, gc=False):
         """One for each token, whichever form they came in."""
         if self.content is not None:
             return self.content
-        return [TokenLogprob(value) for value in self.token_logprobs or []]
+        values = self.token_logprobs or []
+        tops = [[TopLogprob(*each) for each in (top or {}).items()] for top in self.top_logprobs or []]
+        return [TokenLogprob(value, top_logprobs=top) for value, top in zip_longest(values, tops[: len(values)])]
 
 
 class Message(msgspec.Struct, gc=False):
