@@ -20,6 +20,8 @@ def test_it_is_a_count_of_the_first_votes(keys: list[int]):
         (leader, top), (runner_up, second) = [*ranked, (-1, 0), (-1, 0)][:2]
         found = {name: int(part[t]) for name, part in vars(vote).items()}
         assert found == {
+            "key": keys[t],
+            "count": counts[keys[t]],
             "leader": leader,
             "top": top,
             "runner_up": runner_up,

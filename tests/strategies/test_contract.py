@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from perpend.core import (
     Cause,
+    Charge,
     ConfigError,
     MemoryRecorder,
     Price,
@@ -32,6 +33,8 @@ DEPLOYABLE = [name for name in EVERY if not STRATEGIES.load(name).oracle]
 ENGINES = {"cascade": "small=small, large=large"}
 ONE_BY_ONE = {"adaptive_consistency"}
 """Those that ask for the next sample when they have seen the last."""
+RACES = {"short_m_at_k"}
+"""Those that cut what is slower: what is stored from a first run arrives before all else in a second."""
 
 
 def build(name: str, options: str = "") -> Strategy:
@@ -86,7 +89,9 @@ async def test_its_charge_is_what_the_engine_counted(name: str):
     usage = result.charge.total.usage
     assert usage.completion == engine.usage.completion
     assert usage.prompt == engine.usage.prompt
-    assert result.charge.total.calls == len(engine.requests) == len(result.candidates)
+    cut = result.charge.get(Cause.DISCARDED, Charge()).calls
+    assert result.charge.total.calls == len(engine.requests) == len(result.candidates) + cut
+    assert cut == 0 or name in RACES
     assert result.answer is not None
 
 
@@ -118,7 +123,7 @@ async def test_the_same_seed_gives_the_same_result(name: str):
     assert name == "greedy" or not all(alike(first, other) for other in others)
 
 
-@pytest.mark.parametrize("name", DEPLOYABLE)
+@pytest.mark.parametrize("name", [name for name in DEPLOYABLE if name not in RACES])
 async def test_a_second_run_costs_nothing_and_changes_nothing(name: str):
     engine = Counting(SimulatedEngine())
     world = make_world(engine)

@@ -12,6 +12,7 @@ from perpend.stats.coverage import coverage_curve, pass_at_k
 from perpend.stats.difficulty import DifficultyBins, Half, difficulty_bins
 from perpend.stats.gaps import LossGaps, loss_gaps
 from perpend.stats.intervals import Interval, mover
+from perpend.stats.leading import first_is_largest, vote_states
 from perpend.stats.majority import MajorityCurve, majority_curve, vote_curve
 from perpend.stats.orders import permutations
 from perpend.stats.ranks import best_of_n_curve, expected_max_curve
@@ -50,6 +51,7 @@ __all__ = [
     "difficulty_bins",
     "effective_samples",
     "expected_max_curve",
+    "first_is_largest",
     "fit_beta",
     "fit_power_law",
     "holm",
@@ -67,5 +69,6 @@ __all__ = [
     "thin",
     "verifier_rates",
     "vote_curve",
+    "vote_states",
     "vote_winners",
 ]

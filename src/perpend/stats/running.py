@@ -16,6 +16,8 @@ class RunningVote:
     """The state of a plain vote after each sample, [S, …] throughout: the sample's turn comes first.
 
     Attributes:
+        key: the answer that this sample gave; −1 where it abstains.
+        count: the votes for that answer, this one included; 0 where it abstains.
         leader: the key with the most votes, ties to the one seen first; −1 while nobody has voted.
         top: its votes.
         runner_up: the key with the most votes besides, ties to the one seen first; −1 while there is one answer.
@@ -24,6 +26,8 @@ class RunningVote:
         voters: samples with an answer.
     """
 
+    key: NDArray[Any]
+    count: NDArray[Any]
     leader: NDArray[Any]
     top: NDArray[Any]
     runner_up: NDArray[Any]
@@ -54,16 +58,16 @@ def running_vote(keys: Ints) -> RunningVote:
     counts = np.zeros(rows * (answers + 1), dtype)
     first_seen = np.full(rows * (answers + 1), samples, dtype)
     cell_of = np.arange(rows) * (answers + 1) + 1  # the cell before a row's first answer takes its abstentions
-    state = {name: np.full(rows, -1 if name in ("leader", "runner_up") else 0, dtype) for name in NAMES}
-    found = {name: np.empty(votes.shape, dtype) for name in NAMES}
+    state = {name: np.full(rows, -1 if name in ("leader", "runner_up") else 0, dtype) for name in STATE}
+    found = {name: np.empty(votes.shape, dtype) for name in ("count", *STATE)}
     for turn, key in enumerate(votes):
-        _count(turn, key, counts, first_seen, cell_of, state)
-        for name in NAMES:
+        found["count"][turn] = _count(turn, key, counts, first_seen, cell_of, state)
+        for name in STATE:
             found[name][turn] = state[name]
-    return RunningVote(**{name: part.reshape(samples, *shape) for name, part in found.items()})
+    return RunningVote(**{name: part.reshape(samples, *shape) for name, part in {"key": votes, **found}.items()})
 
 
-NAMES = ("leader", "top", "runner_up", "second", "distinct", "voters")
+STATE = ("leader", "top", "runner_up", "second", "distinct", "voters")
 
 
 def _count(
@@ -73,8 +77,8 @@ def _count(
     first_seen: NDArray[Any],
     cell_of: NDArray[Any],
     state: dict[str, NDArray[Any]],
-) -> None:
-    """Add one vote a row to `counts` and `state`, in place."""
+) -> NDArray[Any]:
+    """Add one vote a row to `counts` and `state`, in place; returns what each row's answer now has."""
     voted = key >= 0
     cell = cell_of + key
     count = counts[cell] + 1
@@ -94,3 +98,4 @@ def _count(
     np.copyto(second, count, where=follows)
     np.copyto(leader, key, where=overtakes)
     np.copyto(top, count, where=overtakes | (voted & leads))
+    return np.where(voted, count, 0)

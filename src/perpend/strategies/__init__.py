@@ -15,6 +15,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "best_of_n": "perpend.strategies.best_of_n:BestOfN",
         "coverage": "perpend.strategies.coverage:Coverage",
         "adaptive_consistency": "perpend.strategies.adaptive_consistency:AdaptiveConsistency",
+        "short_m_at_k": "perpend.strategies.short_m_at_k:ShortMAtK",
         "cascade": "perpend.strategies.cascade:Cascade",
     },
 )

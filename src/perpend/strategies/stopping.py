@@ -12,23 +12,58 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perpend.core import Bools, Certificate, Draw, Floats, Ints, Orders, Outcomes, Pool, Result, Run, Spend, StopReason
+from perpend.core import (
+    Bools,
+    Certificate,
+    ConfigError,
+    Draw,
+    Floats,
+    Ints,
+    Orders,
+    Outcomes,
+    Pool,
+    Result,
+    Run,
+    Spend,
+    StopReason,
+)
 from perpend.stats import RunningVote, running_vote
-from perpend.strategies.votes import Tally, codes, credits_of
+from perpend.strategies.votes import Tally, codes, credits_of, elected
 
 Rule = Callable[[RunningVote], Bools]
 """[S, …] → after which samples it may stop."""
+Certify = Callable[[RunningVote], Certificate]
+"""What an early stop rests on, from the vote as it stands at its last turn."""
 
 
-async def vote_until(run: Run, n: int, wave: int, rule: Rule, certify: Callable[[RunningVote], Certificate]) -> Result:
-    """Draw in waves until the rule is content or n are drawn; the leader of the plain vote is the answer.
+def refuse_no_wave(wave: int) -> None:
+    """Raise ConfigError unless a wave holds at least one sample."""
+    if wave < 1:
+        raise ConfigError(f"Nothing can be drawn in waves of {wave}.", "Give 1 or more.")
+
+
+def leader_of(vote: RunningVote) -> Ints:
+    """What a plain vote answers, after each sample."""
+    return np.asarray(vote.leader)
+
+
+def turns_of(vote: RunningVote) -> Ints:
+    """Samples seen at each turn, whether they voted or not: [S, 1, …]."""
+    return np.arange(1, len(vote.leader) + 1).reshape(-1, *[1] * (vote.leader.ndim - 1))
+
+
+async def vote_until(
+    run: Run, n: int, wave: int, rule: Rule, certify: Certify, answer: Callable[[RunningVote], Ints] = leader_of
+) -> Result:
+    """Draw in waves until the rule is content or n are drawn, which leaves the leader of the plain vote.
 
     Args:
         run: the world.
         n: the most samples.
         wave: how many are drawn side by side before the rule is asked again.
-        rule: asked after every wave, about all samples so far.
-        certify: what an early stop rests on, from the vote as it stands.
+        rule: asked after every whole wave, about all samples so far.
+        certify: what an early stop rests on.
+        answer: the key that an early stop returns.
     """
     tally = Tally()
     while len(run.samples) < n:
@@ -38,11 +73,11 @@ async def vote_until(run: Run, n: int, wave: int, rule: Rule, certify: Callable[
             tally.add(sample)
             if tally.leader is not None:
                 run.submit(tally.leader, confidence=len(run.samples))
-        if len(run.samples) < before + size:
-            break  # the budget has ended
+        if len(run.samples) < before + wave:
+            break  # the budget has ended, or a last wave that is not whole
         vote = running_vote(codes(run.samples))
         if rule(vote)[-1]:
-            return run.result(tally.leader, StopReason.ACCEPTED, certify(vote))
+            return run.result(elected(run.samples, int(answer(vote)[-1])), StopReason.ACCEPTED, certify(vote))
     return run.result(tally.leader)
 
 
@@ -59,7 +94,7 @@ def in_order(values: NDArray[Any], order: Ints) -> NDArray[Any]:
 
 
 def stopped_outcomes(
-    pool: Pool, draw: Draw, orders: Orders, leader: Ints, may_stop: Bools, *, n: int, wave: int = 1
+    pool: Pool, draw: Draw, orders: Orders, credit: NDArray[np.float32], may_stop: Bools, *, n: int, wave: int = 1
 ) -> Outcomes:
     """Outcomes of a rule that stops: for every N, the rule that has stopped before N or takes what it has at N.
 
@@ -67,7 +102,7 @@ def stopped_outcomes(
         pool: the samples.
         draw: which draw it is.
         orders: whose permutations (what was never drawn at their end) they are taken in.
-        leader: [S, permutation, problem], the key that would be answered after each sample, −1 for none.
+        credit: [S, permutation, problem], how right it would be with the answer that it has after each sample.
         may_stop: the same shape: whether the rule is content after that sample.
         n: the most samples that it draws.
         wave: it is asked after every so many.
@@ -75,7 +110,7 @@ def stopped_outcomes(
     Returns:
         means over the orders, [1, problem, N], with their Monte Carlo error.
     """
-    width = min(n, pool.samples, len(leader))
+    width = min(n, pool.samples)
     order = orders.of(draw)[..., :width]
     turns = np.arange(1, width + 1)
     drawn = pool.mask.sum(axis=1)
@@ -85,8 +120,7 @@ def stopped_outcomes(
     running[0] = True
     np.logical_not(before[:-1], out=running[1:])
     running &= turns[:, None, None] <= drawn
-    credit = credit_of(pool, leader[:width])
-    gain = np.diff(credit, axis=0, prepend=0) * running
+    gain = np.diff(credit[:width], axis=0, prepend=0) * running
     correct = np.cumsum(gain.mean(axis=1, dtype=np.float64), axis=0).T
     samples = np.cumsum(running.mean(axis=1), axis=0).T
     return Outcomes(
