@@ -13,9 +13,19 @@ from itertools import combinations
 import numpy as np
 
 from perpend import stats
+from perpend.core import SAMPLED, Pool, Pools, Strategy
 from perpend.stats import Floats, Ints
+from perpend.strategies.majority import Majority
+from perpend.strategies.weighted_vote import WeightedVote
+from perpend.study.offline import average_outcomes
 
 PROBLEMS, SAMPLES, ANSWERS, DRAWS, ORDERS = 1000, 1000, 30, 1000, 64
+
+
+VOTES: dict[str, Strategy] = {
+    "majority": Majority(n=SAMPLES),
+    "weighted vote": WeightedVote(n=SAMPLES, verifier="made", temperature=0.1),
+}
 
 
 def main() -> None:
@@ -27,10 +37,10 @@ def main() -> None:
         curves["coverage"] = stats.coverage_curve(correct)
     with timed("best of n"):
         curves["best of n"] = stats.best_of_n_curve(scores, correct)
-    with timed(f"majority, {ORDERS} orders"):
-        curves["majority"] = stats.majority_curve(keys, correct, orders=ORDERS).values
-    with timed(f"weighted vote, {ORDERS} orders"):
-        curves["weighted vote"] = stats.vote_curve(keys, correct, scores, orders=ORDERS).values
+    for name, strategy in VOTES.items():
+        with timed(f"{name}, {ORDERS} orders"):
+            (averaged,) = average_outcomes([strategy], pools_of(keys, correct, scores), seed=0, orders=ORDERS)
+            curves[name] = averaged.outcomes.correct[0]
     with timed(f"intervals, 4 curves, {DRAWS} draws"):
         intervals = {name: stats.mean_interval(curve, draws=DRAWS) for name, curve in curves.items()}
     seconds = time.perf_counter() - started
@@ -48,6 +58,24 @@ def pool(problems: int, samples: int) -> tuple[Ints, Floats, Floats]:
     gold = np.minimum(rng.geometric(0.5, (problems, 1)), ANSWERS) - 1
     correct = (keys == gold).astype(np.float64)
     return keys, correct, np.clip(rng.normal(0.4 + 0.2 * correct, 0.2), 0, 1)
+
+
+def pools_of(keys: Ints, correct: Floats, scores: Floats) -> Pools:
+    """The same as strategies read it."""
+    ones = np.ones(keys.shape)
+    pool = Pool(
+        engine="made",
+        problems=tuple(map(str, range(len(keys)))),
+        keys=keys.astype(np.int64),
+        correct=correct.astype(bool),
+        scores={"made": scores},
+        prompt_tokens=np.ones(len(keys), np.int64),
+        completion_tokens=ones.astype(np.int64),
+        seconds=ones,
+        device_seconds=ones,
+        mask=ones.astype(bool),
+    )
+    return Pools({SAMPLED: pool})
 
 
 @contextmanager
@@ -72,14 +100,14 @@ def check_against_plain_loops() -> None:
     rules: list[tuple[Floats, Callable[[int, list[int]], float]]] = [
         (stats.coverage_curve(correct), lambda p, drawn: correct[p, drawn].max()),
         (stats.best_of_n_curve(scores, correct), lambda p, drawn: best(scores[p, drawn], correct[p, drawn])),
-        (stats.majority_curve(keys, correct).values, lambda p, drawn: mode(keys[p, drawn], correct[p, drawn])),
+        (stats.majority_curve(keys, correct), lambda p, drawn: mode(keys[p, drawn], correct[p, drawn])),
     ]
     for curve, rule in rules:
         for p, k in np.ndindex(curve.shape):
             by_loop = np.mean([rule(p, list(drawn)) for drawn in combinations(range(9), k + 1)])
             assert abs(curve[p, k] - by_loop) < 1e-12
     for weights in (np.ones_like(scores), scores):
-        for row, weight, leaders in zip(keys, weights, stats.vote_winners(keys, weights), strict=True):
+        for row, weight, leaders in zip(keys, weights, stats.vote_winners(keys.T, weights.T).T, strict=True):
             assert leaders.tolist() == votes_by_loop(row.tolist(), weight.tolist())
     print("equal to plain loops on a small pool\n")
 

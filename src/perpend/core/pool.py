@@ -25,12 +25,16 @@ class PoolField(StrEnum):
     """Which answer each sample gave, so that answers can be compared."""
     TOKENS = "tokens"
     """How many tokens each sample took."""
+    PROMPT_TOKENS = "prompt tokens"
+    """How many tokens each prompt has."""
     SECONDS = "seconds"
     """How long each sample took."""
     TEXTS = "texts"
     """What each sample said."""
     PROBES = "probes"
     """Answers forced along each trace."""
+    FINISH = "reasons to end"
+    """Why each sample ended."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,11 @@ class Pool:
     def samples(self) -> int:
         """Columns: the most samples of any problem."""
         return int(self.keys.shape[1])
+
+    @property
+    def answered(self) -> Bools:
+        """Which samples have an answer; where answers are not known, all that exist are taken to."""
+        return self.keys >= 0 if PoolField.ANSWERS in self.fields else self.mask
 
     def rows(self, which: slice | Ints) -> Pool:
         """The same pool for some of the problems."""
@@ -215,6 +224,10 @@ class Outcomes:
         latency_seconds: the critical path, NaN where unknown.
         monte_carlo: the standard error of `correct`'s mean over problems, [N], where it is an estimate over orders.
         stopped: share of the orders in which a rule ended the sampling before N; None where there is no such rule.
+        proxy: what the strategy's verifier thinks of its choice (the mean value over an answer's samples, where it
+            chooses an answer); the mean over the problem's samples where it has none. None where it has no verifier.
+        margin: what must not be negative on average: of settings that say so, given from the cheapest to the dearest,
+            a study takes the first that holds, and not the most accurate one. None where there is no such condition.
     """
 
     correct: Floats
@@ -223,3 +236,5 @@ class Outcomes:
     latency_seconds: Floats
     monte_carlo: Floats | None = None
     stopped: Floats | None = None
+    proxy: Floats | None = None
+    margin: Floats | None = None

@@ -1,7 +1,7 @@
 """Estimators and intervals for sampled reasoning: pure functions of arrays, without input or output.
 
-Samples of a problem are exchangeable draws; every curve over k is exact over all subsets of k unless it says that it is
-a permutation estimate. Letters in docstrings are defined in `perpend.stats.arrays`.
+Samples of a problem are exchangeable draws; every curve over k is exact over all subsets of k. Letters in docstrings are
+defined in `perpend.stats.arrays`.
 """
 
 from perpend.stats.arrays import Bools, Floats, Ints
@@ -13,7 +13,7 @@ from perpend.stats.difficulty import DifficultyBins, Half, difficulty_bins
 from perpend.stats.gaps import LossGaps, loss_gaps
 from perpend.stats.intervals import Interval, mover
 from perpend.stats.leading import first_is_largest, vote_states
-from perpend.stats.majority import MajorityCurve, majority_curve, vote_curve
+from perpend.stats.majority import majority_curve
 from perpend.stats.orders import permutations
 from perpend.stats.ranks import best_of_n_curve, expected_max_curve
 from perpend.stats.running import RunningVote, running_vote
@@ -27,7 +27,7 @@ from perpend.stats.scaling import (
     thin,
 )
 from perpend.stats.verifier import VerifierRates, auc_within_problems, verifier_rates
-from perpend.stats.votes import vote_winners
+from perpend.stats.votes import softmax_vote_winners, vote_winners
 
 __all__ = [
     "BetaFit",
@@ -38,7 +38,6 @@ __all__ = [
     "Interval",
     "Ints",
     "LossGaps",
-    "MajorityCurve",
     "PowerLaw",
     "RunningVote",
     "VerifierRates",
@@ -66,9 +65,9 @@ __all__ = [
     "power_law_intervals",
     "running_vote",
     "sign_flip_test",
+    "softmax_vote_winners",
     "thin",
     "verifier_rates",
-    "vote_curve",
     "vote_states",
     "vote_winners",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perpend.core import (
     SAMPLED,
@@ -26,6 +27,7 @@ from perpend.core import (
 )
 from perpend.stats import best_of_n_curve
 from perpend.strategies.fixed import draw, fixed_outcomes, ragged, refuse_no_samples
+from perpend.strategies.selecting import proxy_of, values_of
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,11 @@ class BestOfN:
         """Exact for every N, with ties averaged: Σ_r C(S−r, N−1) / C(S, N) · correct_(r), r = rank from the top."""
         pool = pools.only
         scores = preference(pool.scores[self.verifier], pool.keys >= 0)
-        return fixed_outcomes(pool, ragged(best_of_n_curve, pool.mask, scores, pool.correct))
+
+        def chosen(values: NDArray[Any]) -> Floats:
+            return ragged(best_of_n_curve, pool.mask, scores, values)
+
+        return fixed_outcomes(pool, chosen(pool.correct), proxy=proxy_of(pool, self.verifier, chosen))
 
 
 def preference(values: Floats, answered: Bools) -> Floats:
@@ -66,6 +72,6 @@ def preference(values: Floats, answered: Bools) -> Floats:
 
 def best(samples: list[Sample], scores: list[Score]) -> Sample | None:
     """The sample to choose, None where none is scored."""
-    values = preference(np.array([s.value for s in scores]), np.array([s.key is not None for s in samples], dtype=bool))
+    values = preference(values_of(scores), np.array([s.key is not None for s in samples], dtype=bool))
     scored = np.flatnonzero(~np.isnan(values))
     return samples[scored[np.argmax(values[scored])]] if scored.size else None

@@ -33,18 +33,21 @@ async def draw(run: Run, n: int) -> list[Sample]:
     return samples
 
 
-def fixed_outcomes(pool: Pool, correct: Floats, monte_carlo: Floats | None = None) -> Outcomes:
+def fixed_outcomes(
+    pool: Pool, correct: Floats, monte_carlo: Floats | None = None, proxy: Floats | None = None
+) -> Outcomes:
     """Outcomes with the canonical charge at each N: all N samples at once, the prompt computed by the first of them.
 
     Args:
         pool: what was drawn.
-        correct: [problem, N] in closed form, or [permutation, problem, N].
-        monte_carlo: [N], the standard error of its mean where it is an estimate over orders.
+        correct: [problem, N], expectations.
+        monte_carlo: [N], the standard error of their mean where they are estimates over orders.
+        proxy: [problem, N], what the verifier thinks of the choice.
 
     Costs are expectations over which N of the pool's samples are drawn. A problem with fewer than N samples (its budget
     ended) keeps what it has.
     """
-    correct = correct if correct.ndim == 3 else correct[None]
+    correct = correct[None]
     drawn = _drawn(pool)
     spend = canonical_spend(pool)
     spread = {name: np.broadcast_to(part, correct.shape) for name, part in vars(spend).items()}
@@ -54,6 +57,7 @@ def fixed_outcomes(pool: Pool, correct: Floats, monte_carlo: Floats | None = Non
         spend={pool.engine: Spend(**spread)},
         latency_seconds=np.broadcast_to(ragged(expected_max_curve, pool.mask, pool.seconds), correct.shape),
         monte_carlo=monte_carlo,
+        proxy=None if proxy is None else proxy[None],
     )
 
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perpend.core import SAMPLED, Draw, Floats, Ints, Orders, Outcomes, PoolField, Pools, Problem, Result, Run
-from perpend.stats import majority_curve, vote_winners
+from perpend.core import SAMPLED, Draw, Orders, Outcomes, PoolField, Pools, Problem, Result, Run
+from perpend.stats import majority_curve
 from perpend.strategies.fixed import draw, fixed_outcomes, ragged, refuse_no_samples
-from perpend.strategies.votes import Tally, credit_over_orders
+from perpend.strategies.selecting import elected_outcomes
+from perpend.strategies.stopping import shared_vote
+from perpend.strategies.votes import Tally
 
 MOST_EXACT = 256
 """Samples a problem up to which the curve is exact; above, it is estimated over the orders (METHODS.md)."""
@@ -44,13 +46,5 @@ class Majority:
         """maj@N for every N: exact, with 1/(t+1) credit for a tie with t others."""
         pool = pools.only
         if pool.samples > MOST_EXACT:
-            return fixed_outcomes(pool, *credit_over_orders(pool, orders.of(SAMPLED), None, _most_votes))
-        return fixed_outcomes(pool, ragged(_exact, pool.mask, pool.keys, pool.correct))
-
-
-def _exact(keys: Ints, correct: Floats) -> Floats:
-    return majority_curve(keys, correct).values
-
-
-def _most_votes(keys: Ints, values: Floats, probabilities: Floats) -> Ints:  # noqa: ARG001 (unweighted)
-    return vote_winners(keys).astype(keys.dtype)
+            return elected_outcomes(pool, shared_vote(pool, SAMPLED, orders).leader, None)
+        return fixed_outcomes(pool, ragged(majority_curve, pool.mask, pool.keys, pool.correct))

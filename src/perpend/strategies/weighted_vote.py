@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perpend.core import (
     SAMPLED,
     ConfigError,
     Draw,
     Floats,
-    Ints,
     Orders,
     Outcomes,
     PoolField,
@@ -21,11 +21,18 @@ from perpend.core import (
     Problem,
     Result,
     Run,
-    Score,
 )
-from perpend.stats import vote_winners
-from perpend.strategies.fixed import draw, fixed_outcomes, refuse_no_samples
-from perpend.strategies.votes import codes, credit_over_orders, elected, softmax_winners
+from perpend.stats import softmax_vote_winners, vote_winners
+from perpend.strategies.fixed import draw, refuse_no_samples
+from perpend.strategies.selecting import (
+    elected_outcomes,
+    keys_in_turn,
+    probabilities_in_turn,
+    probabilities_of,
+    values_in_turn,
+    values_of,
+)
+from perpend.strategies.votes import codes, elected
 
 TEMPERATURES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """The 1-2-5 grid that T is chosen from (CISC, arXiv 2502.06233, tunes it per model and confidence method)."""
@@ -72,28 +79,29 @@ class WeightedVote:
         if not samples:
             return run.result(None)
         scores = await run.score(samples, self.verifier)
-        winners = self._winners(codes(samples), _values(scores), _probabilities(scores))
+        winners = self._winners(codes(samples), values_of(scores), probabilities_of(scores))
         return run.result(elected(samples, int(winners[-1])))
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same vote over every order of the pool, after each sample."""
         pool = pools.only
-        return fixed_outcomes(pool, *credit_over_orders(pool, orders.of(SAMPLED), self.verifier, self._winners))
+        winners = self._winners(
+            keys_in_turn(pool, SAMPLED, orders),
+            values_in_turn(pool, self.verifier, SAMPLED, orders),
+            probabilities_in_turn(pool, self.verifier, SAMPLED, orders),
+        )
+        return elected_outcomes(pool, winners, self.verifier)
 
-    def _winners(self, keys: Ints, values: Floats, probabilities: Floats) -> Ints:
-        """Who leads after each vote, [..., samples]: by probability while every voter so far has one."""
+    def _winners(self, keys: NDArray[Any], values: Floats, probabilities: Floats | None) -> NDArray[Any]:
+        """Who leads after each vote, [S, …]: by probability while every voter so far has one."""
+        if probabilities is None:
+            return self._by_value(keys, values)
         probabilities = np.where(np.isnan(values), np.nan, probabilities)
-        voters = (keys >= 0) & ~np.isnan(values)
-        known = np.logical_and.accumulate(~(voters & np.isnan(probabilities)), axis=-1)
+        lacks_one = (keys >= 0) & ~np.isnan(values) & np.isnan(probabilities)
         by_probability = vote_winners(keys, probabilities)
-        if known.all():
-            return by_probability.astype(keys.dtype)
-        return np.where(known, by_probability, softmax_winners(keys, values, self.temperature or 1.0))
+        if not lacks_one.any():
+            return by_probability
+        return np.where(np.logical_or.accumulate(lacks_one), self._by_value(keys, values), by_probability)
 
-
-def _values(scores: list[Score]) -> Floats:
-    return np.array([score.value for score in scores], dtype=np.float64)
-
-
-def _probabilities(scores: list[Score]) -> Floats:
-    return np.array([np.nan if s.probability is None else s.probability for s in scores], dtype=np.float64)
+    def _by_value(self, keys: NDArray[Any], values: Floats) -> NDArray[Any]:
+        return softmax_vote_winners(keys, values, self.temperature or 1.0)

@@ -90,7 +90,11 @@ def _read_all(like: Outcomes, do: Callable[[Callable[[Outcomes], Floats]], Float
             for engine, each in like.spend.items()
         },
         latency_seconds=do(lambda o: o.latency_seconds),
-        stopped=None if like.stopped is None else do(lambda o: np.asarray(o.stopped)),
+        **{
+            name: do(partial(_optional, name))
+            for name in ("stopped", "proxy", "margin")
+            if getattr(like, name) is not None
+        },
     )
 
 
@@ -141,6 +145,11 @@ def _joined(parts: Sequence[tuple[Outcomes, Floats | None]]) -> Averaged:
         return Averaged(joined, None)
     problems = sum(rows for _, rows in known)
     return Averaged(joined, np.sqrt(sum(variance * rows**2 for variance, rows in known) / problems**2))
+
+
+def _optional(name: str, outcomes: Outcomes) -> Floats:
+    part: Floats = getattr(outcomes, name)
+    return part
 
 
 def _part(engine: str, name: str, outcomes: Outcomes) -> Floats:
