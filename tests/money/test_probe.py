@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from perpend.core import Cause, Charge, ConfigError, EngineError
+from perpend.core import Cause, Charge, ConfigError, EngineError, Finish
 from perpend.engines.openai import asking
 from perpend.store import Store
 from perpend.study import run_study
 from perpend.study.solve import solve
 from tests.cli.conftest import Perpend
-from tests.engines.openai.fault_server import FaultServer
+from tests.engines.openai.fault_server import EVERYTHING, FaultServer
 from tests.money.conftest import ANSWER, PRICE, Serve, billed_usd, study
 from tests.signals import hear_ctrl_c
 from tests.study.test_kill import RUN
@@ -159,3 +159,34 @@ def test_a_question_says_what_its_probe_cost(perpend: Perpend, serve: Serve) -> 
     assert f"2 samples, {alone + probing:,} tokens" in said
     assert f"2 samples, {alone:,} tokens" in again
     assert "finding out" not in again
+
+
+async def test_probing_once_more_is_paid_for_like_the_first_time(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    await run_study(study(server, 1, 1), tmp_path / "first")
+    server.configure(features=EVERYTHING - {"logprobs"})
+    await run_study(study(server, 4, 4, budget=f"usd={CAP}"), tmp_path / "second")
+    assert charges(tmp_path / "second")[Cause.OVERHEAD].usage.tokens > 100
+    assert booked_usd(tmp_path / "second") == pytest.approx(billed_usd(server))
+    store = Store(tmp_path / "second", read_only=True)
+    assert store.count_samples() == 4 * 5
+    assert {sample.finish for sample in store.samples()} == {Finish.STOP}
+    store.close()
+
+
+async def test_probing_once_more_needs_room_in_the_budget(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    await run_study(study(server, 1, 1), tmp_path / "first")
+    server.configure(features=EVERYTHING - {"logprobs"})
+    with pytest.raises(ConfigError, match="less than asking what engine openai can do may cost"):
+        await run_study(study(server, 4, 4, budget="usd=0.001"), tmp_path / "second")
+    assert server.ledger == []
+    assert booked_usd(tmp_path / "second") <= 0.001
+
+
+async def test_the_studys_connections_bound_the_calls_in_flight(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    await run_study(study(server, 1, 1), tmp_path / "first")
+    server.configure(seconds=0.02)
+    await run_study(study(server, 3, 8, max_connections=3), tmp_path / "second")
+    assert server.most_at_once == 3

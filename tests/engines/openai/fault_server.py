@@ -54,9 +54,11 @@ class Config:
         seed: of the faults.
         seconds: that a reply takes.
         slow_seconds: that the first token of a "slow" one takes.
+        hesitation: seconds that the first refusals take, in order.
         retry_after: what "429_after" asks for.
         slots: requests at once; more get 429.
-        features: what it can do; "repeats": it begins a continuation with what it continues.
+        features: what it can do; "repeats": it begins a continuation with what it continues; "new_limit": in chat it
+            wants the most tokens as max_completion_tokens.
         tokens, fewest: of a completion.
         numbered: every text ends with the number of its entry in the ledger.
         key: that it wants; "" for any.
@@ -71,6 +73,7 @@ class Config:
     seed: int = 0
     seconds: float = 0.0
     slow_seconds: float = 1.0
+    hesitation: list[float] = field(default_factory=list)
     retry_after: str = "0"
     slots: int = 100_000
     features: frozenset[str] = EVERYTHING
@@ -183,6 +186,7 @@ class FaultServer:
     async def _complete(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         refusal = self._refusal(body)
         if refusal is not None:
+            await asyncio.sleep(self.config.hesitation.pop(0) if self.config.hesitation else 0)
             return _send(writer, 400, {"error": refusal})
         fault = "429" if self.at_once > self.config.slots else self._fault()
         self.seen[fault] = self.seen.get(fault, 0) + 1
@@ -223,6 +227,8 @@ class FaultServer:
             "echo": bool(body.get("echo")),
         }
         refused = [name for name, used in unknown.items() if used and name not in features]
+        if "new_limit" in features and "messages" in body and "max_tokens" in body:
+            refused.append("max_tokens")
         return {"message": f"unknown field {refused[0]}"} if refused else None
 
     def _unbilled(self, fault: str, writer: asyncio.StreamWriter) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perpend.core import EngineError
+from perpend.core import ConfigError, EngineError, Usage
 from perpend.engines.openai import OpenAIEngine, asking
 from tests.engines.openai.conftest import Start, only
 from tests.engines.openai.fault_server import EVERYTHING, FaultServer, running
@@ -85,3 +85,61 @@ async def test_replicas_can_what_both_can(server: FaultServer, start: Start) -> 
     async with running(features=EVERYTHING - {"logprobs"}, context=2048) as other:
         caps = (await start(f"{server.url},{other.url}#m")).caps
     assert (caps.logprobs, caps.context, caps.seeds) == (0, 2048, True)
+
+
+class Counted:
+    """A purse that pays for so many calls, and remembers what it held."""
+
+    def __init__(self, calls: int = 1000) -> None:
+        self.calls = calls
+        self.bound = Usage()
+        self.held: list[Usage] = []
+        self.settled: dict[int, Usage | None] = {}
+
+    def afford(self, most: Usage) -> None:
+        self.bound = most
+
+    async def reserve(self, most: Usage) -> int:
+        if len(self.held) == self.calls:
+            raise ConfigError("It is empty.")
+        self.held.append(most)
+        return len(self.held) - 1
+
+    def settle(self, reservation: int, used: Usage | None) -> None:
+        self.settled[reservation] = used
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        EVERYTHING,
+        EVERYTHING | {"new_limit"},
+        EVERYTHING - {"logprobs", "flag", "prefill", "seeds"},
+        (EVERYTHING - {"logprobs", "flag", "prefill", "raw"}) | {"new_limit"},
+        {"chat", "models", "usage"},
+        {"raw", "models", "usage"},
+    ],
+)
+@pytest.mark.parametrize("software", ["vllm", "llamacpp", "other"])
+async def test_a_probe_costs_no_more_than_it_was_said_to_beforehand(
+    server: FaultServer, features: frozenset[str], software: str
+) -> None:
+    server.configure(features=features, server=software)
+    engine, purse = OpenAIEngine(f"{server.url}#m"), Counted()
+    await engine.start(purse)
+    await engine.close()
+    answered = [held for number, held in enumerate(purse.held) if purse.settled[number] != Usage()]
+    assert server.billed() <= sum(held.tokens for held in answered) <= purse.bound.tokens < 6000
+    assert sum(held.prompt for held in answered) <= purse.bound.prompt
+    assert sum(held.completion for held in answered) <= purse.bound.completion
+    assert sum(used.tokens for used in purse.settled.values() if used is not None) == server.billed()
+
+
+@pytest.mark.parametrize("calls", [1, 4, 12])
+async def test_a_probe_that_is_broken_off_leaves_no_call_unsettled(server: FaultServer, calls: int) -> None:
+    server.configure(seconds=0.05)
+    engine, purse = OpenAIEngine(f"{server.url}#m"), Counted(calls)
+    with pytest.raises(ConfigError, match="It is empty"):
+        await engine.start(purse)
+    assert set(purse.settled) == set(range(calls))
+    assert len(server.requests) <= calls
