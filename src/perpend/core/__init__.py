@@ -37,6 +37,7 @@ from perpend.core.pool import (
 from perpend.core.problem import Problem
 from perpend.core.prompt import Message, Prompt, Request, derive_seed, digest
 from perpend.core.protocols import (
+    Calibrated,
     Caps,
     DrawnFrom,
     Engine,
@@ -64,6 +65,7 @@ __all__ = [
     "Amount",
     "Bools",
     "Budget",
+    "Calibrated",
     "Call",
     "CallLost",
     "Caps",
@@ -95,8 +97,8 @@ __all__ = [
     "PoolField",
     "Pools",
     "Price",
-    "Probes",
     "Probe",
+    "Probes",
     "Problem",
     "Prompt",
     "Purse",

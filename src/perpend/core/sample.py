@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -40,6 +40,20 @@ class Token(NamedTuple):
     top: tuple[Likely, ...] = ()
 
 
+class Probe(NamedTuple):
+    """An answer forced before a trace had ended.
+
+    Attributes:
+        answer: None where none was given.
+        key: its canonical form, None never votes.
+        tokens: what the probe generated, None where that was not recorded.
+    """
+
+    answer: str | None
+    key: str | None
+    tokens: int | None = None
+
+
 @dataclass(frozen=True)
 class Delta:
     """A piece of a completion as it is generated."""
@@ -64,6 +78,7 @@ class Completion:
         device_seconds: its share of the engine's time (each step's time split over the rows it ran), None if unknown.
         error: what went wrong, where finish is FAILED.
         estimated: the engine was not told the usage: it is a guess, and the call is charged at its reservation.
+        recorded: the whole sample that it plays again, whose answer and probes stand as they were taken then.
     """
 
     choice: int
@@ -77,6 +92,7 @@ class Completion:
     device_seconds: float | None = None
     error: str | None = None
     estimated: bool = False
+    recorded: Sample | None = None
 
 
 class Generation:
@@ -127,6 +143,7 @@ class Sample:
         queued_seconds: from when it was wanted to when it was there, without its working time: waiting for room in
             the budget, for a turn at the engine, and for calls that brought nothing.
         retries: calls for it that were lost, and made again.
+        choice: which of the samples of one call it is, so that it cannot be drawn again alone; None: it came alone.
     """
 
     problem: str
@@ -141,13 +158,19 @@ class Sample:
     logprob: float | None = None
     tokens: tuple[Token, ...] | None = None
     parent: str | None = None
-    probes: Mapping[int, str] = field(default_factory=dict)
+    probes: Mapping[int, Probe] = field(default_factory=dict)
     started: float = 0.0
     ended: float = 0.0
     device_seconds: float | None = None
     error: str | None = None
     queued_seconds: float = 0.0
     retries: int = 0
+    choice: int | None = None
+
+    @property
+    def billed(self) -> Usage:
+        """The tokens that its call bills for it: the prompt comes with the first choice."""
+        return replace(self.usage, prompt=0, cached=0) if self.choice else self.usage
 
     @property
     def seconds(self) -> float:

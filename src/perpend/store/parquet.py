@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("device_seconds", pa.float64()),
         ("queued_seconds", pa.float64()),
         ("retries", pa.int32()),
+        ("choice", pa.int32()),
         ("error", pa.string()),
         ("pool", pa.string()),
     ]
@@ -80,6 +81,7 @@ def _row(sample: Sample, source: DrawnFrom) -> dict[str, object]:
         "device_seconds": sample.device_seconds,
         "queued_seconds": sample.queued_seconds,
         "retries": sample.retries,
+        "choice": sample.choice,
         "error": sample.error,
         "pool": sample.pool,
     }

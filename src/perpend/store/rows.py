@@ -95,6 +95,7 @@ def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
         sample.queued_seconds,
         sample.retries,
         top_to_json(sample.tokens),
+        sample.choice,
     )
 
 
@@ -120,6 +121,7 @@ SAMPLE_COLUMNS = (
     "queued_seconds",
     "retries",
     "top",
+    "choice",
 )
 """Of the table `samples`, as `sample_to_row` fills them."""
 
@@ -145,6 +147,7 @@ def sample_from_row(row: sqlite3.Row) -> Sample:
         error=row["error"],
         queued_seconds=row["queued_seconds"],
         retries=row["retries"],
+        choice=row["choice"],
     )
 
 

@@ -65,7 +65,7 @@ MIGRATIONS: tuple[str, ...] = (
         pool TEXT NOT NULL REFERENCES pools, "index" INTEGER NOT NULL, position INTEGER NOT NULL,
         answer TEXT, key TEXT, tokens INTEGER,
         PRIMARY KEY (pool, "index", position)
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE TABLE counts (
         pool TEXT PRIMARY KEY REFERENCES pools, samples INTEGER NOT NULL, correct INTEGER NOT NULL
     ) STRICT;
@@ -73,6 +73,9 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     """
     ALTER TABLE samples ADD COLUMN top TEXT;
+    """,
+    """
+    ALTER TABLE samples ADD COLUMN choice INTEGER;
     """,
 )
 

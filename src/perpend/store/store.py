@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from perpend.core import (
     Cause,
@@ -122,6 +122,12 @@ class Store:
         """Close the file. Safe to call twice."""
         self._db.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failed: object) -> None:
+        self.close()
+
     # --- Recorder -----------------------------------------------------------------------------------------------
 
     def stored_sample(self, key: SampleKey) -> Sample | None:
@@ -155,11 +161,11 @@ class Store:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:
-        """Close a reservation with what it cost, and store its sample."""
+    def settle(self, reservation: int, samples: Sequence[Sample], cause: Cause, charge: Charge) -> None:
+        """Close a reservation with what it cost, and store its samples."""
         with self._db.transaction() as db:
             db.execute("INSERT INTO settlements VALUES (?, ?, ?, ?, ?)", self._settlement(reservation, cause, charge))
-            if sample is not None:
+            for sample in samples:
                 self._insert(db, sample)
 
     def record_scores(self, verifier: str, scores: Sequence[tuple[SampleKey, Score]]) -> None:
@@ -352,6 +358,10 @@ class Store:
             "FROM samples JOIN pools USING (pool) GROUP BY engine"
         )
         return {engine: Waiting(*counted) for engine, *counted in found}
+
+    def tasks(self) -> list[str]:
+        """The names of the tasks that problems were kept of, in the order first kept."""
+        return [row["task"] for row in self._db.query("SELECT task FROM problems GROUP BY task ORDER BY MIN(rowid)")]
 
     def problems(self, task: str) -> dict[str, Problem]:
         """The task's problems that were kept, by id."""
