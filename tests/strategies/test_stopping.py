@@ -18,6 +18,7 @@ from perpend.strategies.adaptive_consistency import (
 from tests.strategies.test_offline import check_order_by_order
 from tests.strategies.tiny import Tiny, all_orders, live, orders_of, pools_of, tiny_rows
 
+
 def votes_of(*counts: int) -> list[int]:
     """A vote in which answer i has counts[i] votes, the answers in turn."""
     return [key for turn in range(max(counts)) for key, count in enumerate(counts) if turn < count]

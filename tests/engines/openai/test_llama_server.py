@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,6 +70,22 @@ async def test_usage_and_log_probabilities_agree_streamed_and_whole(url: str, en
     assert whole.logprob is not None
     assert streamed.logprob == pytest.approx(whole.logprob, rel=0.1)
     assert all(token.id >= 0 and token.logprob <= 0 for token in whole.tokens)
+
+
+@pytest.mark.parametrize("prompt", [chat("Name three colours."), Prompt(text="Red, green,")], ids=["chat", "raw"])
+async def test_the_most_likely_tokens_come_with_each_token(engine: OpenAIEngine, prompt: Prompt) -> None:
+    greedy = replace(prompt, max_tokens=8, temperature=0.0)
+    completion = await only(engine, request(greedy, logprobs=1 + 5))
+    assert completion.tokens
+    for token in completion.tokens:
+        assert len(token.top) == 5
+        assert token.top[0].logprob == pytest.approx(token.logprob, abs=1e-3)  # greedy takes the most likely
+        assert [each.logprob for each in token.top] == sorted((each.logprob for each in token.top), reverse=True)
+
+
+async def test_it_bounds_thinking(engine: OpenAIEngine) -> None:
+    assert engine.caps.thinking
+    assert (await only(engine, request(chat("Hello!", max_tokens=8, thinking_tokens=4)))).usage.completion > 0
 
 
 async def test_what_it_continues_is_exact(engine: OpenAIEngine) -> None:
