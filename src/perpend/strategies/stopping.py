@@ -111,26 +111,55 @@ def stopped_outcomes(
         means over the orders, [1, problem, N], with their Monte Carlo error.
     """
     width = min(n, pool.samples)
-    order = orders.of(draw)[..., :width]
     turns = np.arange(1, width + 1)
     drawn = pool.mask.sum(axis=1)
     asked = may_stop[:width] & (turns % wave == 0)[:, None, None]
-    before = np.logical_or.accumulate(asked, axis=0)
-    running = np.empty_like(before)  # whether the t-th sample is drawn at all
+    running = np.empty_like(asked)  # whether the t-th sample is drawn at all
     running[0] = True
-    np.logical_not(before[:-1], out=running[1:])
+    np.logical_or.accumulate(asked[:-1], axis=0, out=running[1:])
+    np.logical_not(running[1:], out=running[1:])
     running &= turns[:, None, None] <= drawn
-    gain = np.diff(credit[:width], axis=0, prepend=0) * running
-    correct = np.cumsum(gain.mean(axis=1, dtype=np.float64), axis=0).T
+    gain = np.diff(credit[:width], axis=0, prepend=np.float32(0))
+    correct = np.cumsum(np.multiply(gain, running, out=gain), axis=0, out=gain)
     samples = np.cumsum(running.mean(axis=1), axis=0).T
+
+    def spent(name: str) -> Floats:
+        return sum_while(running, in_turn(pool, name, draw, orders)[:width])
+
+    prompt, nothing = pool.prompt_tokens[:, None].astype(np.float64), np.zeros((1, *samples.shape))
     return Outcomes(
-        correct=correct[None],
+        correct=correct.mean(axis=1, dtype=np.float64).T[None],
         samples=samples[None],
-        spend={pool.engine: _spend(pool, order, running, samples)},
-        latency_seconds=_latency(pool, order, running, wave)[None],
-        monte_carlo=monte_carlo_error(np.cumsum(gain, axis=0)),
+        spend={
+            pool.engine: Spend(
+                prompt=(samples * prompt)[None],
+                cached=(np.maximum(samples - 1, 0) * prompt)[None],
+                completion=spent("completion_tokens")[None],
+                discarded=nothing,
+                verifier=nothing,
+                device_seconds=spent("device_seconds")[None],
+            )
+        },
+        latency_seconds=_latency(running, in_turn(pool, "seconds", draw, orders)[:width], wave)[None],
+        monte_carlo=monte_carlo_error(correct),
         stopped=np.cumsum((asked & running).mean(axis=1), axis=0).T[None],
     )
+
+
+def in_turn(pool: Pool, name: str, draw: Draw, orders: Orders) -> NDArray[np.float32]:
+    """One of a pool's arrays, [S, permutation, problem], as the orders take them; made once for all that read it."""
+
+    def make() -> NDArray[np.float32]:
+        values = getattr(pool, name).astype(np.float32)
+        return np.ascontiguousarray(np.moveaxis(in_order(values, orders.of(draw)), -1, 0))
+
+    return orders.once((name, draw), make)
+
+
+def sum_while(running: Bools, each: NDArray[np.float32]) -> Floats:
+    """[problem, N]: the mean over orders of what has been spent while the rule was running."""
+    spent = np.where(running, each, np.float32(0)).sum(axis=1, dtype=np.float64)
+    return np.asarray(np.cumsum(spent, axis=0).T / running.shape[1])
 
 
 def credit_of(pool: Pool, leader: Ints) -> NDArray[np.float32]:
@@ -148,31 +177,12 @@ def monte_carlo_error(correct: NDArray[np.float32]) -> Floats | None:
     return np.asarray(np.sqrt(variance) / problems, dtype=np.float64)
 
 
-def _spend(pool: Pool, order: Ints, running: Bools, samples: Floats) -> Spend:
-    prompt = pool.prompt_tokens[:, None].astype(np.float64)
-    nothing = np.zeros((1, *samples.shape))
-    return Spend(
-        prompt=(samples * prompt)[None],
-        cached=(np.maximum(samples - 1, 0) * prompt)[None],
-        completion=_sum_while(running, pool.completion_tokens, order)[None],
-        discarded=nothing,
-        verifier=nothing,
-        device_seconds=_sum_while(running, pool.device_seconds, order)[None],
-    )
-
-
-def _sum_while(running: Bools, values: NDArray[Any], order: Ints) -> Floats:
-    """[problem, N]: the mean over orders of what has been spent while the rule was running."""
-    each = np.moveaxis(in_order(values, order), -1, 0)
-    return np.asarray(np.cumsum(np.where(running, each, 0).mean(axis=1, dtype=np.float64), axis=0).T)
-
-
-def _latency(pool: Pool, order: Ints, running: Bools, wave: int) -> Floats:
+def _latency(running: Bools, each: NDArray[np.float32], wave: int) -> Floats:
     """[problem, N]: waves follow one another, each as long as its slowest sample."""
-    seconds = np.where(running, np.moveaxis(in_order(pool.seconds, order), -1, 0), 0.0)
-    if wave > 1:
-        for start in range(0, len(seconds), wave):
-            part = seconds[start : start + wave]
-            slowest = np.maximum.accumulate(part, axis=0)
-            part[...] = np.diff(slowest, axis=0, prepend=0)
-    return np.asarray(np.cumsum(seconds.mean(axis=1), axis=0).T)
+    if wave == 1:
+        return sum_while(running, each)
+    seconds = np.where(running, each, np.float32(0))
+    for start in range(0, len(seconds), wave):
+        slowest = np.maximum.accumulate(seconds[start : start + wave], axis=0)
+        seconds[start : start + wave] = np.diff(slowest, axis=0, prepend=np.float32(0))
+    return sum_while(running, seconds)
