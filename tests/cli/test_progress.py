@@ -120,6 +120,13 @@ def test_money_and_retries_are_on_the_screen_and_in_the_lines() -> None:
         assert "3 retries (2 after 429, 1 after cut)" in said
 
 
+def test_before_the_first_sample_nothing_is_projected() -> None:
+    tally = Tally(clock=Clock())
+    tally.planned(samples=4, stored=0, problems=2)
+    tally.metered(Meter(Scope(spent=Amount(usd=0.6)), (), priced=True))
+    assert ", $0.6, " in line(tally)
+
+
 def test_without_a_price_no_dollars_are_shown() -> None:
     assert "$" not in line(metered(priced=False))
     assert as_values(metered(priced=False))["usd"] is None

@@ -199,7 +199,8 @@ def _money(tally: Tally, after: str) -> str:
 
     parts = []
     if tally.usd is not None:
-        parts.append(f"{usd(tally.usd)} of about {usd(tally.projected_usd)}")
+        about = "" if tally.projected_usd is None else f" of about {usd(tally.projected_usd)}"
+        parts.append(f"{usd(tally.usd)}{about}")
     if again := tally.again:
         causes = ", ".join(f"{count:,} after {cause}" for cause, count in again.most_common())
         parts.append(f"{again.total():,} retr{'y' if again.total() == 1 else 'ies'} ({causes})")
