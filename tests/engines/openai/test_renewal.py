@@ -31,7 +31,6 @@ async def remembered(server: FaultServer) -> None:
         ("logprobs", {"logprobs": 1}),
         ("flag", {"prefix": "one, two, three, four, five, six,"}),
         ("stream", {"prompt": chat(max_tokens=2000)}),
-        ("n", {"n": 2}),
     ],
 )
 async def test_it_is_probed_once_more_and_asked_again(
