@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +14,8 @@ from perpend.stats import permutations
 from perpend.strategies.votes import existing_first
 
 PERMUTATIONS = 64
-CELLS_AT_ONCE = 1 << 24
+THREADS = 2
+CELLS_AT_ONCE = 1 << 23
 """Of [permutation, problem, sample] arrays: bounds their memory. Problems are taken in parts of that size."""
 
 
@@ -45,14 +47,19 @@ def average_outcomes(
     """
     problems, width = len(next(iter(pools.values())).problems), max(pool.samples for pool in pools.values())
     at_once = max(1, CELLS_AT_ONCE // (orders * width))
-    parts: list[list[tuple[Outcomes, Floats | None]]] = [[] for _ in strategies]
-    for start in range(0, problems, at_once):
+
+    def part(start: int) -> list[tuple[Outcomes, Floats | None]]:
         rows = slice(start, min(start + at_once, problems))
         some = Pools({draw: pool.rows(rows) for draw, pool in pools.items()})
         shared = make_orders(some, seed, orders)
-        for strategy, of in zip(strategies, parts, strict=True):
-            of.append(_over_orders(strategy.offline(Pools({d: some[d] for d in strategy.draws}), shared)))
-    return [_joined(of) for of in parts]
+        return [
+            _over_orders(strategy.offline(Pools({draw: some[draw] for draw in strategy.draws}), shared))
+            for strategy in strategies
+        ]
+
+    with ThreadPoolExecutor(THREADS) as threads:  # NumPy lets go of the interpreter while it works
+        parts = list(threads.map(part, range(0, problems, at_once)))
+    return [_joined(of) for of in zip(*parts, strict=True)]
 
 
 def mixed(outcomes: Sequence[Outcomes], share: Floats) -> Outcomes:
@@ -92,7 +99,7 @@ def _read_all(like: Outcomes, do: Callable[[Callable[[Outcomes], Floats]], Float
         latency_seconds=do(lambda o: o.latency_seconds),
         **{
             name: do(partial(_optional, name))
-            for name in ("stopped", "proxy", "margin")
+            for name in ("stopped", "stopped_right", "proxy")
             if getattr(like, name) is not None
         },
     )
