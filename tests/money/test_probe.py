@@ -52,7 +52,7 @@ async def test_under_faults_the_cap_holds_and_covers_what_is_billed(tmp_path: Pa
     assert billed_usd(server) <= booked_usd(tmp_path) + 1e-12
     assert booked_usd(tmp_path) <= CAP
     assert charges(tmp_path)[Cause.UNCERTAIN].usage.tokens > 0
-    assert len(server.ledger) > 20
+    assert len(server.ledger) > 15
 
 
 @pytest.mark.parametrize("fault", ["drop_before", "drop_body", "malformed"])

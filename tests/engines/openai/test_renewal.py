@@ -62,11 +62,10 @@ async def test_a_straggler_that_asked_by_what_was_remembered_is_no_failed_sample
     server: FaultServer, remembered: None, start: Start
 ) -> None:
     engine = await start()
-    server.configure(features=EVERYTHING - {"logprobs"}, hesitation=[0.0, 1.0])
-    quick = asyncio.create_task(only(engine, request(logprobs=1)))
+    server.configure(features=EVERYTHING - {"logprobs"}, hesitation=[1.0])
+    late = asyncio.create_task(only(engine, request(logprobs=1)))
     await until(lambda: len(server.requests) == 1)
-    late = asyncio.create_task(only(engine, request(index=1, logprobs=1)))
-    assert (await quick).finish is Finish.STOP
+    assert (await only(engine, request(index=1, logprobs=1))).finish is Finish.STOP
     assert not late.done()
     assert (await late).finish is Finish.STOP
 
