@@ -15,6 +15,8 @@ from perpend.strategies.adaptive_consistency import (
     leader_is_likeliest,
     leader_share,
 )
+from perpend.strategies.best_of_infinity import leader_is_mode
+from perpend.strategies.martingale import log_evidence
 from tests.strategies.test_offline import check_order_by_order
 from tests.strategies.tiny import Tiny, all_orders, live, orders_of, pools_of, tiny_rows
 
@@ -47,6 +49,131 @@ async def test_rules_in_the_order_of_finish_agree_order_by_order(strategy: str, 
     if "finish" in strategy:
         strategy += ", confidence=0.6)"
     await check_order_by_order(STRATEGIES.build(strategy), tiny_rows(seed, samples=4))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "early_stopping(window=2)",
+        "early_stopping(window=3)",
+        "best_of_infinity(odds=2)",
+        "best_of_infinity(odds=6, wave=2)",
+        "martingale(delta=0.4)",
+        "martingale(delta=0.6, wave=2)",
+        "sprt(p=0.6, alpha=0.2, beta=0.7)",
+        "sprt(p=0.7, alpha=0.4, beta=0.5, wave=2)",
+    ],
+)
+@pytest.mark.parametrize("seed", range(2))
+async def test_other_rules_agree_order_by_order(written: str, seed: int):
+    await check_order_by_order(STRATEGIES.build(written), tiny_rows(seed, samples=4))
+
+
+def first_stop(written: str, keys: list[int]) -> int | None:
+    """After how many of these samples a rule stops, None where it does not."""
+    rows = [[Tiny(None if key < 0 else str(key + 1), 1, 0.0) for key in keys]]
+    outcomes = STRATEGIES.build(written).offline(pools_of(rows), orders_of(np.arange(len(keys))[None, None]))
+    assert outcomes.stopped is not None
+    return int(outcomes.samples[0, 0, -1]) if outcomes.stopped[0, 0, -1] else None
+
+
+@pytest.mark.parametrize(
+    ("written", "samples"),
+    [
+        ("adaptive_consistency", 4),
+        ("early_stopping", 5),
+        ("early_stopping(window=8)", 8),
+        ("martingale", 6),
+        ("best_of_infinity", 2),
+        ("best_of_infinity(odds=100)", 5),
+        ("best_of_infinity(odds=1000)", 7),
+        ("sprt", 3),
+    ],
+)
+def test_a_unanimous_question_stops_where_the_method_says(written: str, samples: int):
+    assert first_stop(written, [0] * 12) == samples
+    assert first_stop(written, [0] * (samples - 1)) is None
+
+
+def test_early_stopping_returns_the_window_that_agrees_and_else_the_majority():
+    rows = [[Tiny(key, 1, 0.0) for key in row] for row in ("2223311111", "1112122222", "1111211112")]
+    outcomes = STRATEGIES.build("early_stopping(n=10)").offline(
+        pools_of(rows), orders_of(np.arange(10)[None, None].repeat(3, axis=1))
+    )
+    assert outcomes.correct[0, :, -1].tolist() == [1, 0, 1]
+    assert outcomes.stopped is not None
+    assert outcomes.stopped[0, :, -1].tolist() == [1, 1, 0]
+    assert outcomes.correct[0, :, 4].tolist() == [0, 1, 1]
+
+
+def test_a_window_with_a_sample_that_has_no_answer_does_not_agree():
+    assert first_stop("early_stopping", [0, 0, -1, 0, 0, 0, 0, 0, 0, 0]) == 10
+
+
+def test_the_published_ratio_test_is_a_race_to_a_lead_of_three():
+    assert first_stop("sprt", [0, 1] * 15 + [0, 0, 0]) == 33
+    assert first_stop("sprt", [0, 1] * 20) is None
+
+
+def test_a_ratio_test_can_find_two_answers_equal():
+    assert first_stop("sprt(n=200, p=0.6, beta=0.05)", [0, 1] * 100) == 146  # 73·log(1.2 · .8) ≤ log(.05/.95)
+
+
+def test_best_of_infinity_weighs_unseen_answers_and_counts_seen_ones():
+    vote = running_vote(np.array([0, 0, 1, 0, 2, 0]))
+    drawn = np.random.default_rng(0).dirichlet([4, 1, 1, 0.3], size=400_000)
+    assert leader_is_mode(vote, 0.3)[-1] == pytest.approx((drawn.argmax(axis=1) == 0).mean(), abs=0.003)
+    assert leader_is_mode(running_vote(np.array([-1, 0])), 0.3).tolist() == [0, pytest.approx(0.5**0.3)]
+
+
+def test_e_values_are_those_of_games_that_the_leader_played():
+    keys = [0, 1, 0, 2, 0, 0, 0, -1, 1]  # wins at 3, 5, 6, 7; lost to the second at 2 and 9, to the others at 4
+    q = np.linspace(0.5001, 0.9999, 41)
+    w = 1 / np.sqrt(q * (1 - q))
+    found = log_evidence(running_vote(np.array(keys)))
+
+    def e_value(s: int, f: int) -> float:
+        return 2 ** (s + f) * (w * q**s * (1 - q) ** f).sum() / w.sum()
+
+    # the second answer is unseen when it first comes: it beats the leader from outside the two
+    assert np.exp(found[-1]) == pytest.approx(min(e_value(4, 1), e_value(4, 2)))
+    assert np.exp(found[3]) == pytest.approx(min(e_value(1, 0), e_value(1, 2)))
+
+
+def test_the_certificate_keeps_its_error_over_many_laws():
+    rng = np.random.default_rng(0)
+    laws = [rng.dirichlet([a] * k) for k in (2, 3, 5, 10, 30) for a in (0.1, 0.3, 1, 3, 10, 100) for _ in range(2)]
+    laws += [np.array([p, 1 - p]) for p in (0.5001, 0.51, 0.52, 0.55, 0.6)]
+    laws += [np.array([p, (1 - p) / 2, (1 - p) / 2]) for p in (0.334, 0.35, 0.4, 0.5)]
+    laws += [np.array([p, *[(1 - p) / m] * m]) for p in (0.1, 0.2, 0.3) for m in (4, 9, 19)]
+    wrong = []
+    for law in laws:
+        vote = running_vote(rng.choice(len(law), size=(1000, 64), p=np.sort(law)[::-1]))
+        certified = log_evidence(vote) >= np.log(20)
+        leader = vote.leader[certified.argmax(axis=0), np.arange(1000)]
+        wrong.append((certified.any(axis=0) & (leader > 0)).mean())
+    assert max(wrong) <= 0.05
+    assert max(wrong) > 0.005  # some law is close enough to a tie for the test to mean something
+
+
+async def test_what_is_not_certified_is_marked_as_an_abstention():
+    rows = [[Tiny(key, 1, 0.0) for key in "1212111"]]
+    certified = await live(STRATEGIES.build("martingale(n=7, delta=0.5)"), rows, 0, [0, 2, 4, 5, 6, 1, 3])
+    abstained = await live(STRATEGIES.build("martingale(n=4)"), rows, 0, range(7))
+    assert (certified.stop_reason, certified.certificate is None) == ("accepted", False)
+    assert (abstained.stop_reason, abstained.certificate, abstained.answer) == ("abstained", None, "1")
+
+
+@pytest.mark.parametrize("name", ["adaptive_consistency", "early_stopping", "best_of_infinity", "sprt", "short_m_at_k"])
+async def test_only_the_martingale_claims_more_than_a_heuristic(name: str):
+    rows = [[Tiny("1", tokens, 0.0) for tokens in range(1, 9)]]
+    claimed = (await live(STRATEGIES.build("martingale(n=8)"), rows, 0, range(8))).certificate
+    other = (await live(STRATEGIES.build(name, n=8), rows, 0, range(8))).certificate
+    assert claimed is not None
+    assert other is not None
+    assert claimed.confidence == 0.95
+    assert "heuristic" not in claimed.limits
+    assert other.limits.startswith("heuristic")
 
 
 @pytest.mark.parametrize(("counts", "stops"), [((4,), True), ((3,), False), ((6, 1), True), ((5, 1), False)])
@@ -132,6 +259,12 @@ def test_ragged_problems_race_with_what_they_have():
         "adaptive_consistency(rule=guess)",
         "adaptive_consistency(order=finish, wave=4)",
         "short_m_at_k(m=0)",
+        "early_stopping(window=0)",
+        "best_of_infinity(odds=0)",
+        "best_of_infinity(wave=0)",
+        "martingale(delta=1)",
+        "sprt(p=0.5)",
+        "sprt(alpha=0.5, beta=0.5)",
     ],
 )
 def test_settings_that_mean_nothing_are_refused(written: str):
