@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -78,6 +79,17 @@ class MeanLogprob:
 
     async def close(self) -> None:
         pass
+
+
+class Sure(MeanLogprob):
+    """Gives probabilities, of at most .4."""
+
+    name = "sure"
+    fingerprint = "sure"
+
+    async def score(self, problem: Problem, samples: Sequence[Sample], run: Run) -> list[Score]:
+        scores = await super().score(problem, samples, run)
+        return [Score(score.value, probability=0.4 * math.exp(score.value)) for score in scores]
 
 
 class Exact:
@@ -206,7 +218,7 @@ def make_world(engine: object | None = None, *, seed: int = 0, price: Price | No
     """A world with one engine, which answers to the names `small` and `large` too."""
     engine = engine or SimulatedEngine()
     names = (engine.name, "small", "large")  # type: ignore[attr-defined]
-    verifiers: dict[str, Verifier] = {"logprob": MeanLogprob(), "exact": Exact(), "judge": Judge()}
+    verifiers: dict[str, Verifier] = {"logprob": MeanLogprob(), "sure": Sure(), "exact": Exact(), "judge": Judge()}
     prices = {} if price is None else dict.fromkeys(names, price)
     world = World(dict.fromkeys(names, engine), verifiers, MemoryRecorder(), seed, prices)  # type: ignore[arg-type]
     return replace(world, **others)  # type: ignore[arg-type]

@@ -30,16 +30,28 @@ from tests.core.worlds import Counting, Say, Scripted, make_run, make_world
 
 EVERY = STRATEGIES.names()
 DEPLOYABLE = [name for name in EVERY if not STRATEGIES.load(name).oracle]
-ENGINES = {"cascade": "small=small, large=large"}
-ONE_BY_ONE = {"adaptive_consistency", "best_of_infinity", "martingale", "sprt"}
+GIVEN = {
+    "cascade": "small=small, large=large",
+    "rejection_sampling": "verifier=sure",
+    "pessimism": "verifier=sure",
+}
+"""What each must be given in this world."""
+ONE_BY_ONE = {
+    "adaptive_consistency",
+    "best_of_infinity",
+    "martingale",
+    "sprt",
+    "rejection_sampling",
+    "verifier_threshold",
+}
 """Those that ask for the next sample when they have seen the last."""
 RACES = {"short_m_at_k"}
 """Those that cut what is slower: what is stored from a first run arrives before all else in a second."""
 
 
 def build(name: str, options: str = "") -> Strategy:
-    """With the engines that it must be given."""
-    given = [ENGINES.get(name, ""), options]
+    """With the engines or the verifier that it must be given."""
+    given = [GIVEN.get(name, ""), options]
     return STRATEGIES.build(f"{name}({', '.join(filter(None, given))})")
 
 

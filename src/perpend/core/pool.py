@@ -226,8 +226,7 @@ class Outcomes:
         stopped: share of the orders in which a rule ended the sampling before N; None where there is no such rule.
         proxy: what the strategy's verifier thinks of its choice (the mean value over an answer's samples, where it
             chooses an answer); the mean over the problem's samples where it has none. None where it has no verifier.
-        margin: what must not be negative on average: of settings that say so, given from the cheapest to the dearest,
-            a study takes the first that holds, and not the most accurate one. None where there is no such condition.
+        stopped_right: the expectation of being stopped so with a right answer, where a setting is chosen by it.
     """
 
     correct: Floats
@@ -237,4 +236,4 @@ class Outcomes:
     monte_carlo: Floats | None = None
     stopped: Floats | None = None
     proxy: Floats | None = None
-    margin: Floats | None = None
+    stopped_right: Floats | None = None

@@ -13,6 +13,8 @@ STRATEGIES: Registry[Strategy] = Registry(
         "majority": "perpend.strategies.majority:Majority",
         "weighted_vote": "perpend.strategies.weighted_vote:WeightedVote",
         "best_of_n": "perpend.strategies.best_of_n:BestOfN",
+        "rejection_sampling": "perpend.strategies.rejection_sampling:RejectionSampling",
+        "verifier_threshold": "perpend.strategies.verifier_threshold:VerifierThreshold",
         "coverage": "perpend.strategies.coverage:Coverage",
         "adaptive_consistency": "perpend.strategies.adaptive_consistency:AdaptiveConsistency",
         "early_stopping": "perpend.strategies.early_stopping:EarlyStopping",

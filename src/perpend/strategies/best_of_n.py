@@ -72,6 +72,11 @@ def preference(values: Floats, answered: Bools) -> Floats:
 
 def best(samples: list[Sample], scores: list[Score]) -> Sample | None:
     """The sample to choose, None where none is scored."""
-    values = preference(values_of(scores), np.array([s.key is not None for s in samples], dtype=bool))
-    scored = np.flatnonzero(~np.isnan(values))
-    return samples[scored[np.argmax(values[scored])]] if scored.size else None
+    at = first_best(preference(values_of(scores), np.array([s.key is not None for s in samples], dtype=bool)))
+    return None if at is None else samples[at]
+
+
+def first_best(liked: Floats) -> int | None:
+    """Where the highest preference is, the first of equal ones; None where all are NaN."""
+    known = np.flatnonzero(~np.isnan(liked))
+    return int(known[np.argmax(liked[known])]) if known.size else None

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from perpend.core import (
     Bools,
+    Calibrated,
     Floats,
     Judging,
     ModelShape,
@@ -19,6 +19,7 @@ from perpend.core import (
     Pools,
     Price,
     Strategy,
+    Tunable,
 )
 from perpend.stats import Interval, cost_per_correct, mean_interval
 from perpend.strategies import describe
@@ -103,7 +104,7 @@ def evaluate(
         seed: of the study.
         needs_key: whether one is a ceiling, itself or for its verifier.
     """
-    asked = {name: grid(strategy) for name, strategy in strategies.items()}
+    asked = {name: candidates(strategy, pools) for name, strategy in strategies.items()}
     found = iter(average_outcomes([setting for of in asked.values() for setting in of], pools, seed))
     splits = halves(next(iter(pools.values())).problems, seed)
     evaluated = []
@@ -158,10 +159,11 @@ def choose_setting(settings: Sequence[Strategy], averaged: Sequence[Averaged], s
     return ChosenSetting(mixed([each.outcomes for each in averaged], share), error, said, best)
 
 
-def grid(strategy: Strategy) -> Sequence[Strategy]:
+def candidates(strategy: Strategy, pools: Pools) -> Sequence[Strategy]:
     """The settings that a strategy leaves open, itself alone where none are."""
-    candidates: Any = getattr(strategy, "grid", None)
-    return tuple(candidates()) if candidates is not None else (strategy,)
+    if isinstance(strategy, Calibrated):
+        return strategy.candidates(Pools({draw: pools[draw] for draw in strategy.draws}))
+    return strategy.grid() if isinstance(strategy, Tunable) else (strategy,)
 
 
 def halves(problems: Sequence[str], seed: int) -> Bools:

@@ -1,0 +1,182 @@
+"""What strategies share that draw until a verifier accepts a sample: live, and in closed form over a pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perpend.core import (
+    SAMPLED,
+    Bools,
+    Certificate,
+    Floats,
+    Orders,
+    Outcomes,
+    Pool,
+    Result,
+    Run,
+    Score,
+    Spend,
+    StopReason,
+)
+from perpend.stats import best_of_n_curve
+from perpend.strategies.best_of_n import first_best, preference
+from perpend.strategies.fixed import ragged
+from perpend.strategies.selecting import in_turn, probabilities_of, proxy_of, values_of
+from perpend.strategies.stopping import stopped_outcomes
+
+
+async def draw_until_accepted(run: Run, n: int, wave: int, verifier: str, threshold: float, rule: str) -> Result:
+    """Draw in waves until one holds a sample that the verifier accepts, or n are drawn; the best-scored is the answer.
+
+    Args:
+        run: the world.
+        n: the most samples.
+        wave: how many are drawn, and then scored, side by side.
+        verifier: by name.
+        threshold: it accepts a sample that has an answer and an opinion of so much.
+        rule: the strategy's name, for the certificate.
+    """
+    scores: list[Score] = []
+    best = None
+    while (before := len(run.samples)) < n:
+        size = min(wave, n - before)
+        drawn = [sample async for sample in run.sample(size, at_once=size)]
+        scores += await run.score(drawn, verifier)
+        liked = preference(opinions_of(scores), np.array([s.key is not None for s in run.samples], dtype=bool))
+        at = first_best(liked)
+        if at is not None:
+            best = run.samples[at]
+            run.submit(best, confidence=len(run.samples))
+        if len(drawn) < wave:
+            break  # the budget has ended, or a last wave that is not whole
+        if at is not None and liked[at] >= threshold:
+            return run.result(best, StopReason.ACCEPTED, _certificate(rule, verifier, liked[at], threshold))
+    return run.result(best)
+
+
+def _certificate(rule: str, verifier: str, opinion: float, threshold: float) -> Certificate:
+    return Certificate(
+        rule=f"{rule}, {verifier} ≥ {threshold:g}",
+        evidence=f"{verifier} gives {opinion:.4g}",
+        confidence=float(np.clip(opinion, 0, 1)),
+        limits="heuristic: it is worth what the verifier is worth, and every further try is a chance to fool it",
+    )
+
+
+def opinions_of(scores: list[Score]) -> Floats:
+    """The verifier's probability that a sample is right; its value where it gives none; NaN for no opinion."""
+    return _opinions(values_of(scores), probabilities_of(scores))
+
+
+def opinions(pool: Pool, verifier: str) -> Floats:
+    """The same for a pool, as preferences: [problem, S], −∞ for a sample without an answer."""
+    values = pool.scores[verifier]
+    known = _opinions(values, pool.probabilities.get(verifier, np.full(values.shape, np.nan)))
+    return preference(np.where(pool.mask, known, np.nan), pool.keys >= 0)
+
+
+def _opinions(values: Floats, probabilities: Floats) -> Floats:
+    return np.where(np.isnan(probabilities), values, probabilities)
+
+
+def accepted_outcomes(pool: Pool, verifier: str, threshold: float) -> Outcomes:
+    """Outcomes of drawing one sample after another until one is accepted, exact over all orders, for every N.
+
+    With R of S samples rejected, the first t are all rejected with probability C(R, t) / C(S, t). The first accepted
+    sample is any of them alike; where N are rejected, the best of them is returned. All accepted samples rank above all
+    rejected ones, so "the best of N is a rejected one" says that none is accepted.
+    """
+    liked = opinions(pool, verifier)
+    accepted = liked >= threshold
+    none_yet = ragged(_none_accepted, pool.mask, accepted)
+
+    def chosen(values: NDArray[Any]) -> Floats:
+        rejected = ragged(best_of_n_curve, pool.mask, liked, np.where(accepted, 0.0, values))
+        return (1 - none_yet) * _mean_where(accepted, values) + rejected
+
+    samples = ragged(_drawn, pool.mask, accepted)
+    prompt = pool.prompt_tokens[:, None].astype(np.float64)
+    nothing = np.zeros((1, *samples.shape))
+
+    def spent(values: NDArray[Any]) -> Floats:
+        return ragged(_sum_until_accepted, pool.mask, accepted, values)[None]
+
+    spend = Spend(
+        prompt=(samples * prompt)[None],
+        cached=(np.maximum(samples - 1, 0) * prompt)[None],
+        completion=spent(pool.completion_tokens),
+        discarded=nothing,
+        verifier=nothing,
+        device_seconds=spent(pool.device_seconds),
+    )
+    return Outcomes(
+        correct=chosen(pool.correct)[None],
+        samples=samples[None],
+        spend={pool.engine: spend},
+        latency_seconds=spent(pool.seconds),
+        stopped=np.where(pool.mask.any(axis=1, keepdims=True), 1 - none_yet, 0.0)[None],
+        proxy=proxy_of(pool, verifier, chosen)[None],
+    )
+
+
+def accepted_in_waves(pool: Pool, orders: Orders, verifier: str, threshold: float, n: int, wave: int) -> Outcomes:
+    """The same where samples are drawn and scored `wave` at a time, over the orders of the pool."""
+    liked = in_turn(opinions(pool, verifier), orders.of(SAMPLED))
+    best = _best_so_far(liked)
+    accepted = np.logical_or.accumulate(liked >= threshold)
+
+    def outcomes(values: NDArray[Any]) -> Outcomes:
+        padded = np.concatenate([np.zeros((1, *liked.shape[1:])), in_turn(values, orders.of(SAMPLED))])
+        credit = np.take_along_axis(padded, best + 1, axis=0).astype(np.float32)
+        return stopped_outcomes(pool, SAMPLED, orders, credit, accepted, n=n, wave=wave)
+
+    found = outcomes(pool.correct)
+    return Outcomes(**{**vars(found), "proxy": proxy_of(pool, verifier, lambda values: outcomes(values).correct)})
+
+
+def _best_so_far(liked: Floats) -> NDArray[np.int64]:
+    """[S, …] → the turn of the best-liked sample so far, the first of equal ones; −1 while there is none."""
+    best, highest = np.full(liked.shape[1:], -1), np.full(liked.shape[1:], np.nan)
+    turns = np.empty(liked.shape, np.int64)
+    for turn, value in enumerate(liked):
+        better = (value > highest) | (np.isnan(highest) & ~np.isnan(value))
+        best, highest = np.where(better, turn, best), np.where(better, value, highest)
+        turns[turn] = best
+    return turns
+
+
+def _none_accepted(accepted: Bools) -> Floats:
+    """[P, S] → the chance that none of N samples is accepted, for every N."""
+    samples = accepted.shape[1]
+    rejected = samples - accepted.sum(axis=1, keepdims=True)
+    drawn = np.arange(samples)
+    return np.asarray(np.cumprod(np.maximum(rejected - drawn, 0) / (samples - drawn), axis=1))
+
+
+def _running(accepted: Bools) -> Floats:
+    """[P, S] → the chance that the t-th sample is drawn at all."""
+    return np.hstack([np.ones((len(accepted), 1)), _none_accepted(accepted)[:, :-1]])
+
+
+def _drawn(accepted: Bools) -> Floats:
+    return np.asarray(np.cumsum(_running(accepted), axis=1))
+
+
+def _sum_until_accepted(accepted: Bools, values: NDArray[Any]) -> Floats:
+    """[P, N]: the expected sum of the values of the samples drawn. Those that are left when t − 1 are rejected are all
+    the accepted ones and S − A − t + 1 of the rejected, any of which comes next.
+    """
+    samples = accepted.shape[1]
+    drawn = np.arange(samples)
+    kept = accepted.sum(axis=1, keepdims=True)
+    left = kept * _mean_where(accepted, values) + np.maximum(samples - kept - drawn, 0) * _mean_where(~accepted, values)
+    return np.asarray(np.cumsum(_running(accepted) * left / (samples - drawn), axis=1))
+
+
+def _mean_where(which: Bools, values: NDArray[Any]) -> Floats:
+    """[P, 1]: the mean over the chosen samples, 0 where there are none."""
+    total = np.where(which, values, 0).sum(axis=1, keepdims=True)
+    return np.asarray(total / np.maximum(which.sum(axis=1, keepdims=True), 1))
