@@ -17,7 +17,7 @@ from tests.store.samples import COST, SOURCE, key, sample
 def made(folder: Path) -> Path:
     store = Store(folder)
     store.begin_run("x", {}, {})
-    store.settle(store.reserve(key(), SOURCE, COST), sample(), Cause.GENERATOR, COST)
+    store.settle(store.reserve(key(), SOURCE, COST), [sample()], Cause.GENERATOR, COST)
     store.close()
     return folder / "traces.db"
 
@@ -99,22 +99,22 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_nothing_stored_is_lost(store: Store) -> None:
-    store.settle(store.reserve(key(0), SOURCE, COST), sample(0), Cause.GENERATOR, COST)
+    store.settle(store.reserve(key(0), SOURCE, COST), [sample(0)], Cause.GENERATOR, COST)
     pages = store._db.query("PRAGMA page_count")[0][0]
     store._db.query(f"PRAGMA max_page_count = {pages}")
     ticket = store.reserve(key(1), SOURCE, COST)
     with pytest.raises(StoreError, match=r"disk that holds .* is full"):
-        store.settle(ticket, sample(1, text="long " * 100_000), Cause.GENERATOR, COST)
+        store.settle(ticket, [sample(1, text="long " * 100_000)], Cause.GENERATOR, COST)
     assert list(store.samples()) == [sample(0)]
     store._db.query("PRAGMA max_page_count = 100000")  # space was made
-    store.settle(ticket, sample(1), Cause.GENERATOR, COST)
+    store.settle(ticket, [sample(1)], Cause.GENERATOR, COST)
     assert list(store.samples()) == [sample(0), sample(1)]
 
 
 def fill(store: Store) -> None:
     for index in range(1000):
         ticket = store.reserve(key(index), SOURCE, COST)
-        store.settle(ticket, sample(index, text="long " * 1000), Cause.GENERATOR, COST)
+        store.settle(ticket, [sample(index, text="long " * 1000)], Cause.GENERATOR, COST)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
@@ -149,7 +149,7 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_store_can_be_read_while_it_is_written(store: Store, tmp_path: Path) -> None:
     reader = Store(tmp_path, read_only=True)
-    store.settle(store.reserve(key(0), SOURCE, COST), sample(0), Cause.GENERATOR, COST)
+    store.settle(store.reserve(key(0), SOURCE, COST), [sample(0)], Cause.GENERATOR, COST)
     assert list(reader.samples()) == [sample(0)]
     reader.close()
 
@@ -201,7 +201,7 @@ def test_rows_survive_kill_9(tmp_path: Path) -> None:
 
 
 def test_a_store_of_schema_1_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = ", ".join(f'"{name}"' for name in SAMPLE_COLUMNS[:-3])
+    columns = ", ".join(f'"{name}"' for name in SAMPLE_COLUMNS[:-4])
     with monkeypatch.context() as first:
         first.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         Store(tmp_path).close()
@@ -209,7 +209,7 @@ def test_a_store_of_schema_1_is_read_as_it_was(tmp_path: Path, monkeypatch: pyte
         database.execute("INSERT INTO runs VALUES (1, 0.0, 'x', '{}', '{}', '[]')")
         database.execute("INSERT INTO run_ends VALUES (1, 5.0, 'complete')")
         database.execute("INSERT INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))", _pool())
-        row = tuple(v.decode() if isinstance(v, bytes) else v for v in sample_to_row(sample(tokens=None), 1)[:-3])
+        row = tuple(v.decode() if isinstance(v, bytes) else v for v in sample_to_row(sample(tokens=None), 1)[:-4])
         database.execute(f"INSERT INTO samples ({columns}) VALUES ({', '.join('?' * len(row))})", row)
     database.close()
     store = Store(tmp_path)

@@ -25,7 +25,7 @@ HOSTILE = [
 
 
 def stored(store: Store, value: Sample) -> Sample | None:
-    store.settle(store.reserve(key(value.index), SOURCE, COST), value, Cause.GENERATOR, COST)
+    store.settle(store.reserve(key(value.index), SOURCE, COST), [value], Cause.GENERATOR, COST)
     return store.stored_sample(key(value.index))
 
 

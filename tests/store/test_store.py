@@ -14,7 +14,7 @@ MORE = Charge(Usage(100, 0, 50), calls=1, usd=1.0, flops=1e9, device_seconds=1.0
 
 
 def buy(store: Store, index: int) -> None:
-    store.settle(store.reserve(key(index), SOURCE, MORE), sample(index), Cause.GENERATOR, COST)
+    store.settle(store.reserve(key(index), SOURCE, MORE), [sample(index)], Cause.GENERATOR, COST)
 
 
 def everything(folder: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -60,7 +60,7 @@ def test_a_sample_is_bought_once(store: Store) -> None:
     buy(store, 0)
     ticket = store.reserve(key(0), SOURCE, MORE)
     with pytest.raises(StoreError):
-        store.settle(ticket, sample(0), Cause.GENERATOR, COST)
+        store.settle(ticket, [sample(0)], Cause.GENERATOR, COST)
     assert store.count_samples() == 1
     assert store.ledger()["small"][Cause.UNCERTAIN] == MORE, "the settlement went with its sample"
     buy(store, 1)
@@ -68,9 +68,9 @@ def test_a_sample_is_bought_once(store: Store) -> None:
 
 def test_settling_twice_is_refused(store: Store) -> None:
     ticket = store.reserve(key(0), SOURCE, MORE)
-    store.settle(ticket, None, Cause.DISCARDED, COST)
+    store.settle(ticket, [], Cause.DISCARDED, COST)
     with pytest.raises(StoreError):
-        store.settle(ticket, None, Cause.DISCARDED, COST)
+        store.settle(ticket, [], Cause.DISCARDED, COST)
 
 
 def test_an_open_reservation_counts_as_spent(store: Store) -> None:
@@ -152,7 +152,7 @@ def test_parquet_holds_every_sample(store: Store, tmp_path: Path) -> None:
     for index in range(3):
         buy(store, index)
     failed = sample(3, finish=Finish.FAILED, text="a\ud800\0", answer=None, key=None, error="é", logprob=None)
-    store.settle(store.reserve(key(3), SOURCE, MORE), failed, Cause.GENERATOR, COST)
+    store.settle(store.reserve(key(3), SOURCE, MORE), [failed], Cause.GENERATOR, COST)
     assert export_samples(store, tmp_path / "samples.parquet") == 4
     rows = pq.read_table(tmp_path / "samples.parquet").to_pylist()
     assert [row["index"] for row in rows] == [0, 1, 2, 3]
@@ -183,8 +183,19 @@ def test_the_newest_forecast_is_the_forecast(store: Store) -> None:
 def test_waiting_is_kept_apart_from_working(store: Store) -> None:
     for index, retries in enumerate((0, 2)):
         kept = sample(index, queued_seconds=1.5, retries=retries)
-        store.settle(store.reserve(key(index), SOURCE, MORE), kept, Cause.GENERATOR, MORE)
+        store.settle(store.reserve(key(index), SOURCE, MORE), [kept], Cause.GENERATOR, MORE)
     assert store.waiting() == {"small": (2, 1.0, 3.0, 2)}
+
+
+def test_the_samples_of_one_call_are_stored_together_or_not_at_all(store: Store) -> None:
+    three = [sample(index, choice=index) for index in range(3)]
+    store.settle(store.reserve(key(0), SOURCE, MORE), three, Cause.GENERATOR, COST)
+    assert list(store.samples()) == three
+    ticket = store.reserve(key(3), SOURCE, MORE)
+    with pytest.raises(StoreError):
+        store.settle(ticket, [sample(3, choice=0), sample(2, choice=1)], Cause.GENERATOR, COST)
+    assert list(store.samples()) == three
+    assert store.ledger() == {"small": {Cause.GENERATOR: COST, Cause.UNCERTAIN: MORE}}
 
 
 def test_what_became_of_a_runs_calls_is_kept(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from perpend.core import Finish, Price, Sample, Usage
@@ -42,6 +44,15 @@ def test_the_canonical_charge_comes_to_what_was_billed(rows: list[list[Sample]])
     price = as_billed(PRICE, rows)
     assert canonical(rows, price) == pytest.approx(billed(rows))
     assert (price.input, price.output) == (PRICE.input, PRICE.output)
+
+
+def test_choices_of_one_call_pay_for_one_prompt() -> None:
+    four = [replace(sample, choice=i) for i, sample in enumerate(row(0, 100, 100, 100))]
+    assert as_billed(PRICE, [four]).cached == 0.0
+    two_calls = [replace(sample, choice=i % 2) for i, sample in enumerate(row(0, 100, 0, 100))]
+    assert as_billed(PRICE, [two_calls]).cached == pytest.approx(PRICE.input / 3)
+    cached = [replace(sample, choice=i % 2) for i, sample in enumerate(row(0, 100, 100, 100))]
+    assert as_billed(PRICE, [cached]).cached == pytest.approx(PRICE.cached / 3)
 
 
 def test_a_prompt_that_was_in_the_cache_before_is_paid_once_all_the_same() -> None:

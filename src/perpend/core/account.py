@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from perpend.core.charge import Cause, Charges
 from perpend.core.flight import Flight
+from perpend.core.protocols import SampleKey
 from perpend.core.result import StopReason
 from perpend.core.sample import Sample
 from perpend.core.world import World
@@ -24,7 +25,7 @@ class Account:
         submitted: the best candidate in case time runs out, with its confidence.
         asked: samples asked for, by pool.
         prompts: pools whose prompt has been charged.
-        unseen: samples on their way, or arrived and not handed over.
+        unseen: samples on their way, or arrived and not handed over, with what brings them.
     """
 
     world: World
@@ -34,23 +35,25 @@ class Account:
     submitted: tuple[float, Sample] | None = None
     asked: Counter[str] = field(default_factory=Counter)
     prompts: set[str] = field(default_factory=set)
-    unseen: set[Flight] = field(default_factory=set)
+    unseen: dict[SampleKey, Flight] = field(default_factory=dict)
 
-    def book(self, flight: Flight, cause: Cause) -> None:
-        """Charge what a flight came to: its prompt counts once a pool, and was cached every other time.
+    def book(self, key: SampleKey, cause: Cause) -> None:
+        """Charge what came of a sample: its prompt counts once a pool, and was cached every other time.
 
-        Dollars are those that the engine bills: of a prompt that came again, what it says that it had cached.
+        Dollars are those that the engine bills: of a prompt that came again, what it says that it had cached, and
+        nothing where one call asked for several samples.
         """
-        self.unseen.discard(flight)
-        for lost_to, charge in flight.lost.items():
-            self.charges.add(lost_to, charge)
-        if flight.sample is None:
+        flight = self.unseen.pop(key)
+        while flight.lost:
+            self.charges.add(*flight.lost.popitem())
+        sample = flight.samples.get(key)
+        if sample is None:
             return
-        engine, usage, seconds = flight.sample.engine, flight.sample.usage, flight.sample.device_seconds
-        if flight.key.pool in self.prompts:
+        engine, usage, seconds = sample.engine, sample.usage, sample.device_seconds
+        if key.pool in self.prompts:
             charge = self.world.charge(engine, replace(usage, cached=usage.prompt), seconds)
-            charge = replace(charge, usd=self.world.charge(engine, usage, seconds).usd)
+            charge = replace(charge, usd=self.world.charge(engine, sample.billed, seconds).usd)
         else:
             charge = self.world.charge(engine, replace(usage, cached=0), seconds)
-            self.prompts.update([flight.key.pool] if usage.prompt else [])
+            self.prompts.update([key.pool] if usage.prompt else [])
         self.charges.add(cause, charge)

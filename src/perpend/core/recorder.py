@@ -37,11 +37,10 @@ class MemoryRecorder:
         self._reservations += 1
         return self._reservations
 
-    def settle(self, reservation: int, sample: Sample | None, cause: Cause, charge: Charge) -> None:  # noqa: ARG002
-        """Keep the sample, and book its cost."""
+    def settle(self, reservation: int, samples: Sequence[Sample], cause: Cause, charge: Charge) -> None:  # noqa: ARG002
+        """Keep the samples, and book their cost."""
         self.bought.add(cause, charge)
-        if sample is not None:
-            self.samples[SampleKey(sample.pool, sample.index)] = sample
+        self.samples.update({SampleKey(sample.pool, sample.index): sample for sample in samples})
 
     def record_scores(self, verifier: str, scores: Sequence[tuple[SampleKey, Score]]) -> None:
         """Keep the scores."""

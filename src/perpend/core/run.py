@@ -13,14 +13,14 @@ from perpend.core.account import Account
 from perpend.core.arrivals import Arrivals, Order
 from perpend.core.budget import Budget, Scope
 from perpend.core.charge import Cause, Charge, Charges
-from perpend.core.errors import ConfigError, VerifierError
-from perpend.core.flight import Flight, pool_key
+from perpend.core.errors import ConfigError
+from perpend.core.flight import Flight, most_choices, pool_key
 from perpend.core.problem import Problem
 from perpend.core.prompt import Prompt
 from perpend.core.protocols import DrawnFrom, SampleKey, Strategy, Task
 from perpend.core.result import Certificate, Result, Score, StopReason
 from perpend.core.sample import Sample
-from perpend.core.scoring import score_text
+from perpend.core.scoring import score_samples, score_text
 from perpend.core.world import World
 
 GRACE_SECONDS = 1.0
@@ -84,23 +84,25 @@ class Run:
         order: Order = "index",
         engine: str | None = None,
         prefix: str = "",
+        together: bool = False,
     ) -> AsyncIterator[Sample]:
         """Draw up to n samples, `at_once` at a time; ends early, without an exception, when the budget ends.
 
         `order` is that of the samples' indices, or of their finish. `prefix` is text that the completion continues.
-        When the time is up, those that have finished are handed over first. Raises EngineError where the engine is
-        lost.
+        `together` lets one call ask for several (`most_choices`): for who cancels none of them alone. When the time is
+        up, those that have finished are handed over first. Raises EngineError where the engine is lost.
         """
         if at_once < 1:
             raise ValueError(f"at_once is {at_once}: at least one sample must be on its way.")
         source = self._source(prompt or self.prompt, prefix, engine)
-        waiting = deque(self._next_keys(source, n))
-        arrivals = Arrivals(order, waiting[0].index if waiting else 0)
+        calls = -(-at_once // (most_choices(self._world, source) if together else 1))
+        waiting = deque(self._next_keys(source, n, at_once // calls))
+        arrivals = Arrivals(order, waiting[0][0].index if waiting else 0)
         flying: set[Flight] = set()
         landed: asyncio.Queue[Flight] = asyncio.Queue()
         try:
             while waiting or flying:
-                while waiting and len(flying) < at_once:
+                while waiting and len(flying) < calls:
                     flying.add(self._launch(source, waiting.popleft(), landed))
                 flight = await self._next(landed)
                 if flight is None:
@@ -112,13 +114,15 @@ class Run:
                     self._account.stop_reason = outcome
                     waiting.clear()
                 arrivals.add(flight)
-                for flight in arrivals.take():
-                    yield self._see(flight)
+                for sample in arrivals.take():
+                    yield self._see(sample)
         finally:  # the time is up, the strategy has seen enough, or the engine is lost
             for unwanted in flying:
                 unwanted.cut()
-        for flight in arrivals.rest():
-            yield self._see(flight)
+        for unwanted in flying:
+            arrivals.add(unwanted)  # of several samples, some may be there
+        for sample in arrivals.rest():
+            yield self._see(sample)
 
     async def extend(
         self, prefix: str, n: int, prompt: Prompt | None = None, *, at_once: int = 1, engine: str | None = None
@@ -132,24 +136,7 @@ class Run:
 
     async def score(self, samples: Sequence[Sample], verifier: str) -> list[Score]:
         """A verifier's scores, those in the store taken from there. Raises ConfigError, VerifierError."""
-        if verifier not in self._world.verifiers:
-            raise ConfigError(f"There is no verifier {verifier!r}.", "See `perpend list verifiers`.")
-        chosen, recorder = self._world.verifiers[verifier], self._world.recorder
-        keys = [SampleKey(s.pool, s.index) for s in samples]
-        known = {key: recorder.stored_score(key, chosen.fingerprint) for key in keys}
-        missing = [sample for sample, key in zip(samples, keys, strict=True) if known[key] is None]
-        if missing:
-            problem = self._keyed_problem if chosen.oracle else self.problem
-            fresh = await chosen.score(problem, missing, self._view(Cause.VERIFIER))
-            if len(fresh) != len(missing):
-                raise VerifierError(
-                    f"Verifier {verifier} gave {len(fresh)} scores for {len(missing)} samples.",
-                    "Return one score a sample, in order.",
-                )
-            new = [(SampleKey(s.pool, s.index), score) for s, score in zip(missing, fresh, strict=True)]
-            recorder.record_scores(chosen.fingerprint, new)
-            known.update(new)
-        return [score for key in keys if (score := known[key]) is not None]
+        return await score_samples(self._world, self._keyed_problem, samples, verifier, self._view(Cause.VERIFIER))
 
     async def loglik(self, prompt: Prompt, text: str, engine: str | None = None) -> float | None:
         """The log-probability of a text after a prompt; None where the budget ends, and `stop_reason` says why.
@@ -188,21 +175,23 @@ class Run:
 
     async def close(self) -> None:
         """Cancel what is still running, and charge all that was generated and not seen as discarded."""
-        unseen = sorted(self._account.unseen, key=lambda flight: (flight.key.pool, flight.key.index))
-        for flight in unseen:
+        unseen = self._account.unseen
+        flights = set(unseen.values())
+        for flight in flights:
             flight.cut()
         deadline = time.monotonic() + CLOSE_SECONDS
-        for flight in unseen:
+        for flight in flights:
             await flight.wait(max(0.0, deadline - time.monotonic()))
-        for flight in unseen:
+        for flight in flights:
             if not flight.ended:
                 flight.abandon()
                 await flight.wait(GRACE_SECONDS)
-            self._account.book(flight, Cause.DISCARDED)
+        for key in sorted(unseen, key=lambda key: (key.pool, key.index)):
+            self._account.book(key, Cause.DISCARDED)
 
-    def _launch(self, source: DrawnFrom, key: SampleKey, landed: asyncio.Queue[Flight]) -> Flight:
-        flight = Flight(self._world, self._task, self._scope, source, key, self._cause)
-        self._account.unseen.add(flight)
+    def _launch(self, source: DrawnFrom, keys: Sequence[SampleKey], landed: asyncio.Queue[Flight]) -> Flight:
+        flight = Flight(self._world, self._task, self._scope, source, keys, self._cause)
+        self._account.unseen.update(dict.fromkeys(keys, flight))
         flight.launch(landed.put_nowait)
         return flight
 
@@ -216,23 +205,24 @@ class Run:
         except TimeoutError:
             return None
 
-    def _see(self, flight: Flight) -> Sample:
+    def _see(self, sample: Sample) -> Sample:
         """Hand a sample to the strategy, which from now on has paid for it."""
-        assert flight.sample is not None
-        self._account.book(flight, self._cause)
+        self._account.book(SampleKey(sample.pool, sample.index), self._cause)
         if self._cause is Cause.GENERATOR:
-            self._account.samples.append(flight.sample)
-        return flight.sample
+            self._account.samples.append(sample)
+        return sample
 
     def _source(self, prompt: Prompt, prefix: str, engine: str | None) -> DrawnFrom:
         chosen = self._world.engine(engine or self._engine)
         return DrawnFrom(self._task.name, self.problem.id, chosen.name, chosen.fingerprint, prompt, prefix)
 
-    def _next_keys(self, source: DrawnFrom, n: int) -> list[SampleKey]:
+    def _next_keys(self, source: DrawnFrom, n: int, together: int) -> list[list[SampleKey]]:
+        """The next n of a pool, so many at a time."""
         pool = pool_key(source)
         first = self._account.asked[pool]
         self._account.asked[pool] += max(n, 0)
-        return [SampleKey(pool, index) for index in range(first, first + n)]
+        keys = [SampleKey(pool, index) for index in range(first, first + n)]
+        return [keys[start : start + together] for start in range(0, n, together)]
 
     def _view(self, cause: Cause) -> Run:
         """The same run, booking under another cause."""

@@ -1,14 +1,48 @@
-"""Scoring a given text: reserved, asked for and settled, as the drawing of a sample is."""
+"""Scores: of samples by a verifier, and of a given text by the model, which is paid for as the drawing of one is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from perpend.core.budget import Amount, Scope
 from perpend.core.charge import Cause, Charge, Charges, Usage
-from perpend.core.errors import EngineError
+from perpend.core.errors import ConfigError, EngineError, VerifierError
 from perpend.core.flight import pool_key
+from perpend.core.problem import Problem
 from perpend.core.protocols import DrawnFrom, SampleKey
-from perpend.core.result import StopReason
+from perpend.core.result import Score, StopReason
+from perpend.core.sample import Sample
 from perpend.core.world import World
+
+if TYPE_CHECKING:
+    from perpend.core.run import Run
+
+
+async def score_samples(
+    world: World, problem: Problem, samples: Sequence[Sample], verifier: str, run: Run
+) -> list[Score]:
+    """A verifier's scores, those in the store taken from there; `run` books what it spends, as a verifier's.
+
+    The problem comes with its key, which only oracles are shown. Raises ConfigError, VerifierError.
+    """
+    if verifier not in world.verifiers:
+        raise ConfigError(f"There is no verifier {verifier!r}.", "See `perpend list verifiers`.")
+    chosen = world.verifiers[verifier]
+    keys = [SampleKey(s.pool, s.index) for s in samples]
+    known = {key: world.recorder.stored_score(key, chosen.fingerprint) for key in keys}
+    missing = [sample for sample, key in zip(samples, keys, strict=True) if known[key] is None]
+    if missing:
+        fresh = await chosen.score(problem if chosen.oracle else problem.without_key(), missing, run)
+        if len(fresh) != len(missing):
+            raise VerifierError(
+                f"Verifier {verifier} gave {len(fresh)} scores for {len(missing)} samples.",
+                "Return one score a sample, in order.",
+            )
+        new = [(SampleKey(s.pool, s.index), score) for s, score in zip(missing, fresh, strict=True)]
+        world.recorder.record_scores(chosen.fingerprint, new)
+        known.update(new)
+    return [score for key in keys if (score := known[key]) is not None]
 
 
 async def score_text(
@@ -34,7 +68,7 @@ async def score_text(
         value = await engine.loglik(source.prompt, source.prefix)
         booked = cause, charge
     finally:
-        world.recorder.settle(ticket, None, *booked)
+        world.recorder.settle(ticket, [], *booked)
         held.settle(Amount(booked[1].usd or 0.0, booked[1].usage.tokens))
         charges.add(*booked)
     return value

@@ -49,6 +49,7 @@ class World:
         listener: told what happens.
         prompt_tokens: lengths of prompts seen so far, by pool, so that reservations need not assume the worst.
         in_flight: samples being drawn, so that two runs never buy the same one.
+        reproducible: samples are to be drawn again one by one, where the engine can.
     """
 
     engines: Mapping[str, Engine]
@@ -59,6 +60,7 @@ class World:
     listener: Listener = field(default_factory=Silent)
     prompt_tokens: dict[str, int] = field(default_factory=dict)
     in_flight: dict[SampleKey, asyncio.Event] = field(default_factory=dict)
+    reproducible: bool = True
 
     def engine(self, name: str | None) -> Engine:
         """An engine by name, the first for None. Raises ConfigError."""

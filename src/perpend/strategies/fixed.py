@@ -25,7 +25,7 @@ async def draw(run: Run, n: int) -> list[Sample]:
     Whenever the time runs out, the leader of the plain vote so far is the answer.
     """
     samples, tally = [], Tally()
-    async for sample in run.sample(n, at_once=n):
+    async for sample in run.sample(n, at_once=n, together=True):
         samples.append(sample)
         tally.add(sample)
         if tally.leader is not None:

@@ -136,7 +136,7 @@ class Drawing:
         n = self.plan.size(draw)
         at_once = min(n, self.plan.spec.max_connections)
         try:
-            samples = [sample async for sample in run.sample(n, at_once=at_once)]
+            samples = [sample async for sample in run.sample(n, at_once=at_once, together=True)]
         finally:
             await run.close()
         await self._score(task, run, samples)

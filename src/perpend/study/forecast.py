@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -22,8 +23,9 @@ EXPECTED = "mean of {} stored samples"
 
 @dataclass(frozen=True)
 class Unit:
-    """One call of a draw, on average: tokens, and seconds of the engine's time; None is unknown."""
+    """One sample of a draw, on average: calls and tokens billed, and seconds of the engine's time; None is unknown."""
 
+    calls: float
     prompt: float
     cached: float
     completion: float
@@ -41,13 +43,13 @@ class Unit:
         tokens = (self.prompt - self.cached) * price.input + self.cached * price.cached
         return tokens + self.completion * price.output + (self.device_seconds or 0.0) * price.device_second
 
-    def times(self, calls: int) -> Cost:
-        """So many calls."""
-        tokens = calls * (self.prompt - self.cached + self.completion)
+    def times(self, samples: int) -> Cost:
+        """So many samples."""
+        calls, tokens = samples * self.calls, samples * (self.prompt - self.cached + self.completion)
         return Cost(
-            calls=calls,
+            calls=math.ceil(calls),
             tokens=tokens,
-            usd=None if self.usd is None else calls * self.usd,
+            usd=None if self.usd is None else samples * self.usd,
             unpriced_tokens=tokens if self.usd is None else 0,
             seconds=None if self.pace is None else calls * self.pace,
         )
@@ -87,8 +89,8 @@ def forecast(plan: Plan, known: Mapping[str, Quote], store: Store) -> Forecast:
         problems=sum(len(task.problems) for task in plan.tasks),
         samples=plan.spec.samples,
         strategies=_planned_alone(plan, parts),
-        whole=total(part.unit.times(calls) for part, calls in sizes),
-        left=total(part.unit.times(max(0, calls - part.stored)) for part, calls in sizes),
+        whole=total(part.unit.times(samples) for part, samples in sizes),
+        left=total(part.unit.times(max(0, samples - part.stored)) for part, samples in sizes),
     )
 
 
@@ -101,7 +103,7 @@ def keep_forecast(made: Forecast, store: Store) -> None:
 
 
 def _subject(made: Forecast) -> tuple[object, ...]:
-    return made.problems, made.samples, made.whole.calls, {(line.engine, line.strategy) for line in made.strategies}
+    return made.problems, made.samples, {(line.engine, line.strategy, line.n) for line in made.strategies}
 
 
 def _by_the_hour(plan: Plan, engine: str) -> str | None:
@@ -181,10 +183,11 @@ def _pools(task: PlannedTask, draw: Draw, engine: str, fingerprint: str | None) 
     return [pool_key(Block(task, problem).source(draw, engine, fingerprint)) for problem in task.problems]
 
 
-def _mean(samples: list[Sample]) -> tuple[float, float, float, float | None]:
+def _mean(samples: list[Sample]) -> tuple[float, float, float, float, float | None]:
     n = len(samples)
-    usages, seconds = [sample.usage for sample in samples], [sample.device_seconds for sample in samples]
+    usages, seconds = [sample.billed for sample in samples], [sample.device_seconds for sample in samples]
     return (
+        sum(not sample.choice for sample in samples) / n,
         sum(usage.prompt for usage in usages) / n,
         sum(usage.cached for usage in usages) / n,
         sum(usage.completion for usage in usages) / n,
@@ -192,10 +195,10 @@ def _mean(samples: list[Sample]) -> tuple[float, float, float, float | None]:
     )
 
 
-def _bound(task: PlannedTask, draw: Draw) -> tuple[float, float, float, float | None]:
+def _bound(task: PlannedTask, draw: Draw) -> tuple[float, float, float, float, float | None]:
     prompts = [task.prompt(problem, draw) for problem in task.problems]
     longest = sum(prompt.upper_bound_tokens() for prompt in prompts) / len(prompts)
-    return longest, 0.0, sum(prompt.max_tokens for prompt in prompts) / len(prompts), None
+    return 1.0, longest, 0.0, sum(prompt.max_tokens for prompt in prompts) / len(prompts), None
 
 
 def _prices(plan: Plan, known: Mapping[str, Quote], store: Store) -> dict[str, Price]:

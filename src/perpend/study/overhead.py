@@ -55,7 +55,7 @@ class JobPurse:
         """Book what the call cost. None: nobody knows, and it stays at what was held, as uncertain."""
         held, most = self._held.pop(reservation)
         cause, charge = (Cause.UNCERTAIN, most) if used is None else (Cause.OVERHEAD, self._charge(used))
-        self._recorder.settle(reservation, None, cause, charge)
+        self._recorder.settle(reservation, [], cause, charge)
         held.settle(_amount(charge))
         self.paid += charge
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from perpend.core import Budget, ConfigError, Price, Sample, parse_call
+from perpend.core import Budget, ConfigError, Price, Sample, Usage, parse_call
 from perpend.economics import PER_MILLION, PriceBook, Quote, local_price
 from perpend.engines.openai.target import Target
 from perpend.study.plan import Plan
@@ -71,19 +71,19 @@ def as_billed(price: Price, rows: Iterable[Sequence[Sample]]) -> Price:
     """A price at which the canonical charge of N samples, one prompt new and N − 1 cached, is what the endpoint bills.
 
     Its `cached` is what a token of a prompt that came again was seen to cost, over all rows: the share that the server
-    had cached at the price of cached tokens, the rest as new. A row holds the samples of one problem, of which one pays
-    for the whole prompt; what the server had cached of that one too (a beginning that problems share) counts for the
-    others, up to all that they have. Where no prompt came again, it is taken to be billed as new.
+    had cached at the price of cached tokens, the rest as new, and nothing where one call asked for several samples. A
+    row holds the samples of one problem, of which one pays for the whole prompt; what the server had cached of that one
+    too (a beginning that problems share) counts for the others, up to all that they have. Where no prompt came again,
+    it is taken to be billed as new.
     """
     repeats = new = cached = 0
     for row in rows:
-        usages = [sample.usage for sample in row if sample.usage.prompt]
-        if usages:
-            prompt = max(usage.prompt for usage in usages)
-            again = (len(usages) - 1) * prompt
-            anew = min(max(sum(usage.prompt - usage.cached for usage in usages) - prompt, 0), again)
-            repeats, new = repeats + again, new + anew
-            cached += min(sum(usage.cached for usage in usages), again - anew)
+        prompts = [sample.usage.prompt for sample in row if sample.usage.prompt]
+        if prompts:
+            billed = sum((sample.billed for sample in row), Usage())
+            again = (len(prompts) - 1) * max(prompts)
+            anew = min(max(billed.prompt - billed.cached - max(prompts), 0), again)
+            repeats, new, cached = repeats + again, new + anew, cached + min(billed.cached, again - anew)
     return replace(price, cached=(new * price.input + cached * price.cached) / repeats if repeats else price.input)
 
 

@@ -92,7 +92,7 @@ async def solve(
         await generator.start(purse)
         engines, prices = {generator.name: generator}, _prices(generator, known, hourly)
         refuse_unpriced_caps([caps], [name for name in engines if name not in prices])
-        world = World(engines, verifiers, recorder, seed, prices, listener or Silent())
+        world = World(engines, verifiers, recorder, seed, prices, listener or Silent(), reproducible=False)
         result = await perform(chosen, Run(world, asked, problem, prompt, scope))
         return _with_probe(result, purse.paid)
     finally:

@@ -176,7 +176,8 @@ async def draw_pool(
                 for name, engine in engines.items()
             ]
             _keep_what_began(plan, infos, store, keep)
-            world = World(engines, {}, store, plan.spec.seed, _prices(infos, plan), watch)
+            prices, replay = _prices(infos, plan), plan.spec.reproducible
+            world = World(engines, {}, store, plan.spec.seed, prices, watch, reproducible=replay)
             stop_reason = await _draw(Drawing(plan, store, scope, task_worlds(plan, world), watch, history), world)
         except PerpendError as error:
             stop_reason = error.message

@@ -139,6 +139,7 @@ class Abilities(msgspec.Struct, frozen=True):
             thinking=self.thinking is not Thinking.NONE,
             continuation=self.raw or self.continuation is not Continuation.NONE,
             loglik=self.echo,
+            choices=self.n,
             note=self._note(),
         )
 

@@ -152,6 +152,10 @@ class Caller:
         except Cut:
             yield self._cancelled(assembly.reply(), Working(started, time.time()))
             return
+        except Lost:
+            reply = assembly.finished()
+            if call.request.n == 1 or not reply.choices:
+                raise
         choices = sound_choices(reply, call.request.n)
         if call.repeated:
             cut_prefix(choices, call.repeated, reply)

@@ -22,6 +22,7 @@ from perpend.core import (
     Prompt,
     Purse,
     Request,
+    Usage,
 )
 from perpend.engines.openai.abilities import Abilities
 from perpend.engines.openai.asking import Asker, Bottomless
@@ -124,6 +125,7 @@ class OpenAIEngine:
     def generate(self, request: Request) -> Generation:
         """Ask for completions.
 
+        A server may give fewer choices than it was asked for: the caller asks for the rest, under a new reservation.
         Iterating raises CallLost for a call that broke and may have cost something: the caller reserves anew and asks
         again, with `attempt` one higher. What had been yielded until then stands.
         """
@@ -190,7 +192,14 @@ class OpenAIEngine:
                     yield item
                 return
             except Rejected as rejection:
-                await self._renew(believed, rejection)
+                try:
+                    await self._renew(believed, rejection)
+                except EngineError:
+                    if request.n == 1:
+                        raise
+                if request.n > 1:  # whoever pays asks for them one by one, each under its own reservation
+                    yield Completion(0, "", Finish.FAILED, Usage(), error=rejection.message)
+                    return
             if request.logprobs == 1:  # the chosen token's are wanted where they can be had, and nowhere needed
                 request = replace(request, logprobs=min(1, self.caps.logprobs))
 
@@ -199,16 +208,8 @@ class OpenAIEngine:
             async for item in self._one_by_one(request, leash):
                 yield item
             return
-        given = 0
-        while given < request.n:  # a server may give fewer choices than it was asked for
-            missing = replace(request, n=request.n - given, seed=request.seed + given) if given else request
-            got = 0
-            async for item in self._started().call(self._composed(missing), leash):
-                got += isinstance(item, Completion)
-                yield item if not given else replace(item, choice=item.choice + given)
-                if isinstance(item, Completion) and item.finish in (Finish.CANCELLED, Finish.FAILED):
-                    return
-            given += got
+        async for item in self._started().call(self._composed(request), leash):
+            yield item
 
     async def _one_by_one(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
         """One request for each choice, side by side; exact, since choices are independent."""

@@ -103,6 +103,16 @@ class Assembly:
         choices: list[Choice | None] = [g.choice(i, self._chat) for i, g in sorted(self._growing.items())]
         return Reply(choices, self._usage, system_fingerprint=self._fingerprint)
 
+    def finished(self) -> Reply:
+        """The choices that were whole before the stream broke, without its usage; none that may hold text twice."""
+        whole = {
+            index: growing
+            for index, growing in self._growing.items()
+            if growing.finish is not None and not any(piece.again for piece in growing.pieces)
+        }
+        choices: list[Choice | None] = [growing.choice(i, self._chat) for i, growing in sorted(whole.items())]
+        return Reply(choices, system_fingerprint=self._fingerprint)
+
     def _grow(self, choice: Choice, again: bool) -> Iterator[Delta]:
         growing = self._growing.setdefault(choice.index, Growing())
         growing.finish = choice.finish_reason or growing.finish
