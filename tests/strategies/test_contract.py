@@ -40,6 +40,7 @@ ONE_BY_ONE = {
     "adaptive_consistency",
     "best_of_infinity",
     "martingale",
+    "pandora",
     "sprt",
     "rejection_sampling",
     "verifier_threshold",

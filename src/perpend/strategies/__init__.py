@@ -15,6 +15,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "best_of_n": "perpend.strategies.best_of_n:BestOfN",
         "rejection_sampling": "perpend.strategies.rejection_sampling:RejectionSampling",
         "verifier_threshold": "perpend.strategies.verifier_threshold:VerifierThreshold",
+        "pandora": "perpend.strategies.pandora:Pandora",
         "coverage": "perpend.strategies.coverage:Coverage",
         "adaptive_consistency": "perpend.strategies.adaptive_consistency:AdaptiveConsistency",
         "early_stopping": "perpend.strategies.early_stopping:EarlyStopping",

@@ -1,7 +1,11 @@
-"""What strategies share that draw until a verifier accepts a sample: live, and in closed form over a pool."""
+"""What strategies share that draw until a verifier's scores suffice: live, over orders, and in closed form.
+
+`liked` is how a verifier likes the samples in the order drawn, [S, …]: −∞ without an answer, NaN without an opinion.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,17 +31,29 @@ from perpend.strategies.fixed import ragged
 from perpend.strategies.selecting import in_turn, probabilities_of, proxy_of, values_of
 from perpend.strategies.stopping import stopped_outcomes
 
+Content = Callable[[Floats], Bools]
+"""liked → after which samples it may stop."""
 
-async def draw_until_accepted(run: Run, n: int, wave: int, verifier: str, threshold: float, rule: str) -> Result:
-    """Draw in waves until one holds a sample that the verifier accepts, or n are drawn; the best-scored is the answer.
+
+async def draw_best_until(
+    run: Run,
+    n: int,
+    wave: int,
+    verifier: str,
+    read: Callable[[list[Score]], Floats],
+    content: Content,
+    certify: Callable[[Floats], Certificate],
+) -> Result:
+    """Draw in waves until the rule is content, or n are drawn; the best-liked sample is the answer.
 
     Args:
         run: the world.
         n: the most samples.
         wave: how many are drawn, and then scored, side by side.
         verifier: by name.
-        threshold: it accepts a sample that has an answer and an opinion of so much.
-        rule: the strategy's name, for the certificate.
+        read: what of its scores counts.
+        content: asked after every whole wave.
+        certify: what an early stop rests on.
     """
     scores: list[Score] = []
     best = None
@@ -45,25 +61,35 @@ async def draw_until_accepted(run: Run, n: int, wave: int, verifier: str, thresh
         size = min(wave, n - before)
         drawn = [sample async for sample in run.sample(size, at_once=size)]
         scores += await run.score(drawn, verifier)
-        liked = preference(opinions_of(scores), np.array([s.key is not None for s in run.samples], dtype=bool))
+        liked = preference(read(scores), np.array([s.key is not None for s in run.samples], dtype=bool))
         at = first_best(liked)
         if at is not None:
             best = run.samples[at]
             run.submit(best, confidence=len(run.samples))
         if len(drawn) < wave:
             break  # the budget has ended, or a last wave that is not whole
-        if at is not None and liked[at] >= threshold:
-            return run.result(best, StopReason.ACCEPTED, _certificate(rule, verifier, liked[at], threshold))
+        if content(liked)[-1]:
+            return run.result(best, StopReason.ACCEPTED, certify(liked))
     return run.result(best)
 
 
-def _certificate(rule: str, verifier: str, opinion: float, threshold: float) -> Certificate:
-    return Certificate(
-        rule=f"{rule}, {verifier} ≥ {threshold:g}",
-        evidence=f"{verifier} gives {opinion:.4g}",
-        confidence=float(np.clip(opinion, 0, 1)),
-        limits="heuristic: it is worth what the verifier is worth, and every further try is a chance to fool it",
-    )
+async def draw_until_accepted(run: Run, n: int, wave: int, verifier: str, threshold: float, rule: str) -> Result:
+    """Draw in waves until one holds a sample that has an answer and an opinion of at least the threshold."""
+
+    def certificate(liked: Floats) -> Certificate:
+        opinion = float(np.nanmax(liked))
+        return Certificate(
+            rule=f"{rule}, {verifier} ≥ {threshold:g}",
+            evidence=f"{verifier} gives {opinion:.4g}",
+            confidence=float(np.clip(opinion, 0, 1)),
+            limits="heuristic: it is worth what the verifier is worth, and every further try is a chance to fool it",
+        )
+
+    return await draw_best_until(run, n, wave, verifier, opinions_of, _reaches(threshold), certificate)
+
+
+def _reaches(threshold: float) -> Content:
+    return lambda liked: np.logical_or.accumulate(liked >= threshold)
 
 
 def opinions_of(scores: list[Score]) -> Floats:
@@ -124,14 +150,20 @@ def accepted_outcomes(pool: Pool, verifier: str, threshold: float) -> Outcomes:
 
 def accepted_in_waves(pool: Pool, orders: Orders, verifier: str, threshold: float, n: int, wave: int) -> Outcomes:
     """The same where samples are drawn and scored `wave` at a time, over the orders of the pool."""
-    liked = in_turn(opinions(pool, verifier), orders.of(SAMPLED))
-    best = _best_so_far(liked)
-    accepted = np.logical_or.accumulate(liked >= threshold)
+    return best_until_outcomes(pool, orders, verifier, opinions(pool, verifier), _reaches(threshold), n, wave)
+
+
+def best_until_outcomes(
+    pool: Pool, orders: Orders, verifier: str, each: Floats, content: Content, n: int, wave: int
+) -> Outcomes:
+    """Outcomes of `draw_best_until` over the orders of the pool; `each` is how each sample is liked, [problem, S]."""
+    liked = in_turn(each, orders.of(SAMPLED))
+    best, may_stop = _best_so_far(liked), content(liked)
 
     def outcomes(values: NDArray[Any]) -> Outcomes:
         padded = np.concatenate([np.zeros((1, *liked.shape[1:])), in_turn(values, orders.of(SAMPLED))])
         credit = np.take_along_axis(padded, best + 1, axis=0).astype(np.float32)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, accepted, n=n, wave=wave)
+        return stopped_outcomes(pool, SAMPLED, orders, credit, may_stop, n=n, wave=wave)
 
     found = outcomes(pool.correct)
     return Outcomes(**{**vars(found), "proxy": proxy_of(pool, verifier, lambda values: outcomes(values).correct)})
