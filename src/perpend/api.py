@@ -86,7 +86,13 @@ class Study:
 
     def _repr_html_(self) -> str:
         rows = [
-            (task.task, curve.strategy, str(p.n), f"{p.accuracy:.3f} [{p.low:.3f}, {p.high:.3f}]", f"{p.tokens:,.0f}")
+            (
+                task.task,
+                curve.strategy,
+                str(p.n),
+                f"{p.accuracy:.3f} [{p.low:.3f}, {p.high:.3f}]",
+                "–" if p.tokens is None else f"{p.tokens:,.0f}",
+            )
             for task in self.results.tasks
             for curve in task.curves
             for p in curve.points[-1:]

@@ -14,7 +14,7 @@ PAYLOAD = (
 )
 NAMED = {"versions", "hardware", "selection_gap", "accuracy", "refused", "prices"}
 """Tables whose keys are names."""
-KEPT = {"fingerprint", "started", "kind", "finish"}
+KEPT = {"fingerprint", "started", "kind", "finish", "unit", "holds"}
 """Texts that perpend itself writes, and enums."""
 
 

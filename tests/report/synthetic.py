@@ -237,7 +237,7 @@ def _comparisons(shape: Shape, deployable: Sequence[Curve]) -> list[Comparison]:
     greedy = {c.engine: c.points[0].accuracy for c in deployable if c.family == "greedy"}
     return [
         Comparison(
-            engine=c.engine, budget_tokens=p.tokens, strategy=c.strategy, n=p.n, against="greedy", against_n=1,
+            engine=c.engine, budget=p.tokens, strategy=c.strategy, n=p.n, against="greedy", against_n=1,
             difference=Estimate(
                 value=p.accuracy - greedy[c.engine], low=p.accuracy - greedy[c.engine] - 0.07,
                 high=p.accuracy - greedy[c.engine] + 0.07,
@@ -260,15 +260,15 @@ def _recommendations(shape: Shape, deployable: Sequence[Curve]) -> list[Recommen
             gain = point.accuracy - greedy.accuracy
             found.append(
                 Recommendation(
-                    budget_tokens=budget,
+                    budget=budget,
                     engine=engine,
                     strategy=curve.strategy,
                     n=point.n,
-                    tokens=point.tokens,
+                    cost=point.tokens,
                     accuracy=Estimate(value=point.accuracy - 0.01, low=point.low - 0.01, high=point.high - 0.01),
                     naive_accuracy=point.accuracy,
                     gain_over_greedy=Estimate(value=gain, low=gain - 0.06, high=gain + 0.06),
-                    cost_per_correct_tokens=point.cost_per_correct.tokens,
+                    cost_per_correct=point.cost_per_correct.tokens,
                     sure=gain > 0.06,
                 )
             )
@@ -297,7 +297,8 @@ def _headline(tasks: Sequence[TaskResult], engine: str, strategy: str, oracle: b
         mean = {
             field: None if any(getattr(p, field) is None for p in columns)
             else float(np.mean([getattr(p, field) for p in columns]))
-            for field in ("accuracy", "low", "high", "tokens", "flops", "usd", "latency_seconds", "device_seconds")
+            for field in ("accuracy", "low", "high", "samples", "tokens", "flops", "usd", "latency_seconds",
+                          "device_seconds")
         }  # fmt: skip
         points.append(HeadlinePoint(n=columns[0].n, **mean))  # type: ignore[arg-type]
     return Headline(strategy=strategy, engine=engine, oracle=oracle, tasks=list(curves), points=points)

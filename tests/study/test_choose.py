@@ -106,7 +106,7 @@ def test_each_strategy_meets_its_best_cheaper_rival_and_p_is_holms() -> None:
     among = settings([evaluated("greedy", greedy, 50.0), evaluated("majority", weak), evaluated("best_of_n", strong)])
     splits = halves(names(40), 0)
     found = compare(among, [300.0], splits)
-    assert all(c.budget_tokens == 300.0 for c in found)
+    assert all(c.budget == 300.0 for c in found)
     assert "greedy" not in {c.strategy for c in found}, "nothing is cheaper than it"
     by_name = {c.strategy: c for c in found}
     assert by_name["best_of_n(verifier=logprob)"].difference.low > 0

@@ -37,6 +37,8 @@ from perpend.core.pool import (
 from perpend.core.problem import Problem
 from perpend.core.prompt import Message, Prompt, Request, derive_seed, digest
 from perpend.core.protocols import (
+    DRAWN,
+    AnytimeValid,
     Calibrated,
     Caps,
     DrawnFrom,
@@ -47,6 +49,7 @@ from perpend.core.protocols import (
     SampleKey,
     Scored,
     Strategy,
+    Sweeping,
     Task,
     Tunable,
     Verifier,
@@ -59,10 +62,12 @@ from perpend.core.sample import Completion, Delta, Finish, Generation, Likely, P
 from perpend.core.world import Listener, Silent, World
 
 __all__ = [
+    "DRAWN",
     "GREEDY",
     "MEASURED",
     "SAMPLED",
     "Amount",
+    "AnytimeValid",
     "Bools",
     "Budget",
     "Calibrated",
@@ -119,6 +124,7 @@ __all__ = [
     "StopReason",
     "StoreError",
     "Strategy",
+    "Sweeping",
     "Task",
     "TaskError",
     "Token",

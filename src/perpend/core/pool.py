@@ -35,6 +35,10 @@ class PoolField(StrEnum):
     """Answers forced along each trace."""
     FINISH = "reasons to end"
     """Why each sample ended."""
+    LOGPROBS = "log-probabilities"
+    """How likely the model found each sample."""
+    PROBABILITIES = "probabilities of being right"
+    """From the strategy's own verifier, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class Pool:
         probabilities: by verifier name, for those that give calibrated ones; NaN where they gave none.
         probes: answers forced along the traces, None where there are none.
         texts: [problem][sample], where a strategy of the study reads them.
+        logprobs: each sample's log-probability, summed over its tokens; NaN where unknown, None where all are.
         fields: what was measured; arrays of the rest hold nothing to rely on.
     """
 
@@ -118,6 +123,7 @@ class Pool:
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
     probes: Probes | None = None
     texts: Sequence[Sequence[str]] | None = None
+    logprobs: Floats | None = None
     fields: frozenset[PoolField] = MEASURED
 
     @property
@@ -147,6 +153,7 @@ class Pool:
             probabilities={name: probability[which] for name, probability in self.probabilities.items()},
             probes=self.probes.rows(which) if self.probes else None,
             texts=[self.texts[i] for i in chosen] if self.texts is not None else None,
+            logprobs=None if self.logprobs is None else self.logprobs[which],
         )
 
 
@@ -226,7 +233,7 @@ class Outcomes:
         stopped: share of the orders in which a rule ended the sampling before N; None where there is no such rule.
         proxy: what the strategy's verifier thinks of its choice (the mean value over an answer's samples, where it
             chooses an answer); the mean over the problem's samples where it has none. None where it has no verifier.
-        stopped_right: the expectation of being stopped so with a right answer, where a setting is chosen by it.
+        stopped_right: the expectation of being stopped so with a right answer, where the rule can tell.
     """
 
     correct: Floats

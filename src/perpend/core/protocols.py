@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perpend.core.run import Run
 
 
-DRAWN = frozenset(PoolField) - {PoolField.PROBES}
+DRAWN = frozenset(PoolField) - {PoolField.PROBES, PoolField.LOGPROBS, PoolField.PROBABILITIES}
 """What is known of a sample that an engine has generated."""
 
 
@@ -252,6 +252,25 @@ class Calibrated(Protocol):
 
     def candidates(self, pools: Pools) -> tuple[Strategy, ...]:
         """The settings to choose from, none by the grader's verdicts; only itself where the user has chosen."""
+        ...
+
+
+@runtime_checkable
+class Sweeping(Protocol):
+    """A strategy with a setting that trades accuracy for samples; reports draw it as a curve."""
+
+    def sweep(self) -> tuple[Strategy, ...]:
+        """The settings to draw, from the least samples to the most."""
+        ...
+
+
+@runtime_checkable
+class AnytimeValid(Protocol):
+    """A stopping rule whose certificate holds however often it is asked. All others are heuristic."""
+
+    @property
+    def claimed_error(self) -> float:
+        """At most so often it certifies an answer that is not the model's most probable one."""
         ...
 
 

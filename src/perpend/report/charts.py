@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 import altair as alt
 
 from perpend.report.series import Series
+from perpend.study.results import Unit
 
 Spec: TypeAlias = dict[str, Any]
 Layers: TypeAlias = alt.LayerChart | alt.FacetChart
@@ -36,6 +37,7 @@ COMPUTE: Final = (
     Axis("flops", "FLOPs", "FLOPs a question (log scale)"),
     Axis("latency_seconds", "Latency", "seconds to the answer, at the study's concurrency (log scale)"),
     Axis("usd", "Dollars", "US dollars a question (log scale)"),
+    Axis("samples", "Samples", "samples a question (log scale)"),
 )
 COST: Final = (
     Axis("tokens", "Tokens", "tokens per correct answer (log scale)"),
@@ -49,7 +51,8 @@ def specifications(series: tuple[Series, ...]) -> dict[str, Spec]:
     """All of them, by name. Altair checks each against Vega-Lite's schema, which takes a second: so they are kept."""
     found = {f"accuracy-{axis.field}": accuracy(axis, series) for axis in COMPUTE}
     found |= {f"cost-{axis.field}": cost(axis, series) for axis in COST}
-    found |= {"frontier": frontier(series), "gaps": gaps(), "difficulty": difficulty(series)}
+    found |= {f"frontier-{axis.field}": frontier(axis, series) for axis in COMPUTE if axis.field in get_args(Unit)}
+    found |= {"gaps": gaps(), "difficulty": difficulty(series)}
     return {name: _finish(chart) for name, chart in found.items()}
 
 
@@ -70,10 +73,9 @@ def accuracy(axis: Axis, series: Sequence[Series]) -> Layers:
     )
 
 
-def frontier(series: Sequence[Series]) -> Layers:
+def frontier(axis: Axis, series: Sequence[Series]) -> Layers:
     """Every deployable point; those that no other dominates are coloured and joined."""
-    axis = COMPUTE[0]
-    base = alt.Chart().transform_filter("datum.tokens > 0")
+    base = alt.Chart().transform_filter(f"datum.{axis.field} > 0")
     best = base.transform_filter("datum.frontier")
     x, y = _log(axis), _share("accuracy")
     return alt.layer(

@@ -83,6 +83,7 @@ def accuracy(name: str, where: str, curves: Sequence[Curve] | Sequence[Headline]
 def frontier(name: str, task: TaskResult, series: SeriesOf) -> Figure:
     """Which deployable points are worth their tokens."""
     best = set(task.frontier)
+    axis = next(a for a in COMPUTE if a.field == task.unit)
     curves = [c for c in task.curves if not c.oracle]
     rows: list[Row] = [
         _point(series[c.engine, c.strategy], p)
@@ -90,14 +91,14 @@ def frontier(name: str, task: TaskResult, series: SeriesOf) -> Figure:
         for c in curves
         for p in c.points
     ]
-    ordered = sorted(_pairs(curves, series), key=lambda pair: pair[1].tokens)
+    ordered = sorted(_pairs(curves, series), key=lambda pair: float(getattr(pair[1], task.unit)))
     return Figure(
         id=name, kind="frontier", title="Pareto frontier",
-        alt=f"Accuracy against tokens on {task.task}, every deployable setting; {len(best)} are not dominated.",
-        variants=[Variant("Tokens", "frontier")], rows=rows, series=_used(curves, series),
-        head=["Strategy", "N", "Tokens", "Accuracy", "On the frontier"],
+        alt=f"Accuracy against {task.unit} on {task.task}, every deployable setting; {len(best)} are not dominated.",
+        variants=[Variant(axis.label, f"frontier-{axis.field}")], rows=rows, series=_used(curves, series),
+        head=["Strategy", "N", axis.label, "Accuracy", "On the frontier"],
         cells=[
-            [s.label, str(p.n), formats.number(p.tokens), formats.percent(p.accuracy),
+            [s.label, str(p.n), _cost(axis, p), formats.percent(p.accuracy),
              "yes" if (s.engine, s.strategy, p.n) in best else "dominated"]
             for s, p in ordered
         ],

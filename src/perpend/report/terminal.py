@@ -10,7 +10,7 @@ from rich.text import Text
 
 from perpend.report import formats
 from perpend.study.ledger import paid
-from perpend.study.results import Curve, FindingKind, Headline, HeadlinePoint, Point, Results
+from perpend.study.results import Curve, FindingKind, Headline, HeadlinePoint, Point, Results, Unit
 
 HEADLINES = 3
 
@@ -41,12 +41,14 @@ def summary_table(results: Results) -> Table:
     table = Table(title=Text(results.title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("Task", "Strategy"):
         table.add_column(name, overflow="fold")
-    for name in ("N", "Accuracy (95 %)", "Tokens/question", "per correct"):
+    points = [p for task in results.tasks for curve in task.curves for p in curve.points]
+    unit: Unit = "samples" if points and all(p.tokens is None for p in points) else "tokens"
+    for name in ("N", "Accuracy (95 %)", f"{unit.capitalize()}/question", "per correct"):
         table.add_column(name, justify="right", no_wrap=True)
     many = len({curve.engine for task in results.tasks for curve in task.curves}) > 1
     for group in _groups(results):
         for i, (title, curve) in enumerate(group):
-            table.add_row(*_cells(title if i == 0 else "", curve, many), end_section=i == len(group) - 1)
+            table.add_row(*_cells(title if i == 0 else "", curve, many, unit), end_section=i == len(group) - 1)
     return table
 
 
@@ -58,16 +60,16 @@ def _groups(results: Results) -> Iterator[list[tuple[str, Curve | Headline]]]:
         yield [(f"mean over {len(results.tasks)} tasks", headline) for headline in everywhere]
 
 
-def _cells(title: str, curve: Curve | Headline, many_engines: bool) -> list[Text]:
+def _cells(title: str, curve: Curve | Headline, many_engines: bool, unit: Unit) -> list[Text]:
     point: Point | HeadlinePoint = curve.points[-1]
     name = (f"{curve.engine}: " if many_engines else "") + curve.strategy + (" (oracle)" if curve.oracle else "")
-    per_correct = point.cost_per_correct.tokens.value if isinstance(point, Point) else None
+    costs = point.cost_per_correct.tokens if isinstance(point, Point) else None
     cells = (
         title,
         name,
         str(point.n),
         f"{formats.percent(point.accuracy)} [{100 * point.low:2.0f}, {100 * point.high:2.0f}]",
-        formats.number(point.tokens),
-        formats.number(per_correct),
+        formats.number(getattr(point, unit)),
+        formats.number(None if costs is None else costs.value),
     )
     return [Text(cell, style="dim" if curve.oracle else "") for cell in cells]

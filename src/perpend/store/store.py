@@ -204,6 +204,17 @@ class Store:
             found.setdefault(SampleKey(pool, index), {})[position] = Probe(answer, key, tokens)
         return found
 
+    def probe_answers(self, task: str) -> list[tuple[str, str, str | None]]:
+        """The different answers that probes of a task gave: problem, answer, key."""
+        return [
+            tuple(row)
+            for row in self._db.query(
+                "SELECT DISTINCT problem, answer, key FROM probes JOIN pools USING (pool) "
+                "WHERE task = ? AND answer IS NOT NULL ORDER BY problem, answer",
+                (task,),
+            )
+        ]
+
     def keep_origin(self, origin: Origin) -> None:
         """Write down which file the folder was made of."""
         with self._db.transaction() as db:

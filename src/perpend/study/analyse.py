@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from perpend.core import Finish, Pools, Price
+from perpend.core import Finish, PoolField, Pools, Price
 from perpend.economics import pareto
 from perpend.store import Store
 from perpend.study.breakdown import difficulty, gaps
@@ -20,7 +20,7 @@ from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, by_engine, lacks, load_pools, read_pools
 from perpend.study.pricing import as_billed
 from perpend.study.record import engines_of, how_it_was_run, shape_of, waiting
-from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult
+from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult, Unit
 
 
 def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
@@ -47,11 +47,13 @@ def _task(
 ) -> Analysis:
     pools = load_pools(plan, task, engines, store)
     shapes = {name: shape_of(engine) for name, engine in engines.items()}
-    prices = {name: as_billed(price, chain(*pools[name].samples.values())) for name, price in prices.items()}
+    prices = {
+        name: as_billed(price, chain(*pools[name].samples.values())) for name, price in prices.items() if name in pools
+    }
     problems = next(iter(pools.values())).problems
     evaluated: list[Evaluated] = []
     lacking: dict[str, str] = {}
-    for engine, wanted in by_engine(task.strategies, list(plan.engines)).items() if problems else ():
+    for engine, wanted in by_engine(task.strategies, plan.engines_of(task)).items() if problems else ():
         read = {name: read_pools(strategy.draws, engine, pools) for name, strategy in wanted.items()}
         unserved = {name: why for name, each in read.items() if (why := lacks(wanted[name], each))}
         lacking |= unserved
@@ -60,47 +62,54 @@ def _task(
         if served:
             evaluated += evaluate(served, engine, together, shapes, prices, plan.spec.seed, task.needs_key)
     splits = halves([problem.id for problem in problems], plan.spec.seed)
-    among = settings(evaluated)
-    at = budgets(evaluated) if among else []
+    measured = all(each.costs.tokens is not None for each in evaluated)
+    unit: Unit = "tokens" if measured else "samples"
+    among = settings(evaluated, unit)
+    at = budgets(evaluated, unit) if among else []
     result = TaskResult(
         task=task.task.name,
         style=task.style,
         grader=task.grader,
+        unit=unit,
         problems=len(problems),
         problems_total=len(task.problems),
-        counts=[_counts(name, pool) for name, pool in pools.items() if problems],
+        counts=[_counts(name, pool, frozenset(engines[name].holds)) for name, pool in pools.items() if problems],
         failures=[failure for name, pool in pools.items() for failure in failures(name, pool)],
         curves=[curve(each) for each in evaluated],
         gaps=[gap for name, pool in pools.items() for gap in gaps(name, pool, evaluated)],
         difficulty=[d for name, pool in pools.items() if (d := difficulty(name, task, pool, plan.spec.seed))],
         comparisons=compare(among, at, splits),
         recommendations=recommend(among, at, splits),
-        frontier=_frontier(evaluated),
+        frontier=_frontier(evaluated, unit),
     )
     return Analysis(task.task.name, evaluated, result, {**task.left_out, **lacking})
 
 
-def _counts(engine: str, pools: TaskPools) -> SampleCounts:
+def _counts(engine: str, pools: TaskPools, holds: frozenset[PoolField]) -> SampleCounts:
     samples = [sample for rows in pools.samples.values() for row in rows for sample in row]
     total = max(len(samples), 1)
+
+    def mean(of: PoolField, values: Iterable[float]) -> float | None:
+        return sum(values) / total if of in holds else None
+
     return SampleCounts(
         engine=engine,
-        samples=len(samples),
-        answered=sum(sample.key is not None for sample in samples) / total,
-        truncated=sum(sample.finish is Finish.LENGTH for sample in samples) / total,
-        failed=sum(sample.finish is Finish.FAILED for sample in samples) / total,
-        mean_completion_tokens=sum(sample.usage.completion for sample in samples) / total,
-        prompt_tokens=sum(sample.usage.prompt for sample in samples) / total,
+        samples=sum(int(pool.mask.sum()) for pool in pools.pools.values()),
+        answered=mean(PoolField.ANSWERS, (sample.key is not None for sample in samples)),
+        truncated=mean(PoolField.FINISH, (sample.finish is Finish.LENGTH for sample in samples)),
+        failed=mean(PoolField.FINISH, (sample.finish is Finish.FAILED for sample in samples)),
+        mean_completion_tokens=mean(PoolField.TOKENS, (sample.usage.completion for sample in samples)),
+        prompt_tokens=mean(PoolField.PROMPT_TOKENS, (sample.usage.prompt for sample in samples)),
     )
 
 
-def _frontier(evaluated: Sequence[Evaluated]) -> list[tuple[str, str, int]]:
+def _frontier(evaluated: Sequence[Evaluated], unit: Unit) -> list[tuple[str, str, int]]:
     points = [
-        (each.engine, each.name, i + 1, float(tokens), float(accuracy))
+        (each.engine, each.name, i + 1, float(cost), float(accuracy))
         for each in evaluated
         if each.deployable
-        for i, (tokens, accuracy) in enumerate(
-            zip(each.costs.tokens.mean(axis=0), each.costs.correct.mean(axis=0), strict=True)
+        for i, (cost, accuracy) in enumerate(
+            zip(each.costs.counted_in(unit).mean(axis=0), each.costs.correct.mean(axis=0), strict=True)
         )
     ]
     kept = pareto([p[3] for p in points], [p[4] for p in points])

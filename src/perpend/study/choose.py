@@ -10,7 +10,7 @@ import numpy as np
 from perpend.core import Bools, Floats
 from perpend.stats import holm, mean_interval, paired_interval, sign_flip_test
 from perpend.study.evaluate import UNBOUNDED, Evaluated, estimate, per_correct
-from perpend.study.results import Comparison, Recommendation
+from perpend.study.results import Comparison, Recommendation, Unit
 
 SAME_COST = 1.01
 """Costs within this ratio are not told apart."""
@@ -18,17 +18,17 @@ SAME_COST = 1.01
 
 @dataclass(frozen=True)
 class Setting:
-    """A strategy at one N, on all problems of a task: correctness and tokens, both [problem]."""
+    """A strategy at one N, on all problems of a task: correctness and cost, both [problem]."""
 
     evaluated: Evaluated
     n: int
     correct: Floats
-    tokens: Floats
+    cost: Floats
 
     @property
-    def mean_tokens(self) -> float:
-        """Tokens of a question."""
-        return float(self.tokens.mean())
+    def mean_cost(self) -> float:
+        """Of a question, in the unit that budgets count."""
+        return float(self.cost.mean())
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,34 @@ class Chosen:
 
     Attributes:
         setting: chosen on all problems; what would be deployed.
-        correct, tokens: [problem], each under the setting chosen on the half that it is not in, mean over splits.
+        correct, cost: [problem], each under the setting chosen on the half that it is not in, mean over splits.
     """
 
     setting: Setting
     correct: Floats
-    tokens: Floats
+    cost: Floats
 
 
-def settings(evaluated: Sequence[Evaluated]) -> list[Setting]:
+def settings(evaluated: Sequence[Evaluated], unit: Unit = "tokens") -> list[Setting]:
     """Every deployable strategy at every N."""
     return [
-        Setting(each, i + 1, each.costs.correct[:, i], each.costs.tokens[:, i])
+        Setting(each, i + 1, each.costs.correct[:, i], each.costs.counted_in(unit)[:, i])
         for each in evaluated
         if each.deployable
         for i in range(each.costs.correct.shape[1])
     ]
 
 
-def budgets(evaluated: Sequence[Evaluated]) -> list[float]:
-    """Tokens a question worth deciding at: what 1, 2, 4, … samples cost on average, and all of them.
+def budgets(evaluated: Sequence[Evaluated], unit: Unit = "tokens") -> list[float]:
+    """Costs of a question worth deciding at: what 1, 2, 4, … samples cost on average, and all of them.
 
     The smallest also pays for the greedy answer, which competes at its own cost.
     """
-    means = [each.costs.tokens.mean(axis=0) for each in evaluated]
-    tokens = max(means, key=len)
-    steps = {2**i for i in range(len(tokens).bit_length()) if 2**i <= len(tokens)} | {len(tokens)}
+    means = [each.costs.counted_in(unit).mean(axis=0) for each in evaluated]
+    longest = max(means, key=len)
+    steps = {2**i for i in range(len(longest).bit_length()) if 2**i <= len(longest)} | {len(longest)}
     least = max(float(mean[0]) for mean in means)
-    return sorted({max(least, float(tokens[step - 1])) for step in steps})
+    return sorted({max(least, float(longest[step - 1])) for step in steps})
 
 
 def choose(among: Sequence[Setting], budget: float, splits: Bools) -> Chosen | None:
@@ -73,18 +73,18 @@ def choose(among: Sequence[Setting], budget: float, splits: Bools) -> Chosen | N
     One standard error of the paired difference breaks ties toward the cheaper. `splits` is [split, problem], which
     problems are in the first half.
     """
-    affordable = [setting for setting in among if setting.mean_tokens <= budget * (1 + 1e-9)]
+    affordable = [setting for setting in among if setting.mean_cost <= budget * (1 + 1e-9)]
     if not affordable:
         return None
     correct = np.stack([setting.correct for setting in affordable])
-    tokens = np.stack([setting.tokens for setting in affordable])
+    cost = np.stack([setting.cost for setting in affordable])
     fitted = np.zeros((2, splits.shape[1]))
     for half in (*splits, *~splits):
         other = ~half if (~half).any() else half
-        best = _best(correct[:, other], tokens[:, other])
-        fitted[:, half] += correct[best, half], tokens[best, half]
-    fitted_correct, fitted_tokens = fitted / len(splits)
-    return Chosen(affordable[_best(correct, tokens)], fitted_correct, fitted_tokens)
+        best = _best(correct[:, other], cost[:, other])
+        fitted[:, half] += correct[best, half], cost[best, half]
+    fitted_correct, fitted_cost = fitted / len(splits)
+    return Chosen(affordable[_best(correct, cost)], fitted_correct, fitted_cost)
 
 
 def recommend(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> list[Recommendation]:
@@ -114,7 +114,7 @@ def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[
         if own is None:
             continue
         others = [s for s in among if (s.evaluated.engine, s.evaluated.name) != name]
-        cheaper = [s for s in others if s.mean_tokens * SAME_COST < own.setting.mean_tokens]
+        cheaper = [s for s in others if s.mean_cost * SAME_COST < own.setting.mean_cost]
         rival = choose(cheaper, budget, splits)
         if rival is not None:
             pairs.append((own, rival))
@@ -124,7 +124,7 @@ def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[
     return [
         Comparison(
             engine=own.setting.evaluated.engine,
-            budget_tokens=budget,
+            budget=budget,
             strategy=own.setting.evaluated.name,
             n=own.setting.n,
             against=rival.setting.evaluated.name,
@@ -140,27 +140,25 @@ def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[
 def _recommendation(budget: float, chosen: Chosen, greedy: Setting | None) -> Recommendation:
     gain = None if greedy is None else paired_interval(chosen.correct - greedy.correct)
     return Recommendation(
-        budget_tokens=budget,
+        budget=budget,
         engine=chosen.setting.evaluated.engine,
         strategy=chosen.setting.evaluated.deployed(chosen.setting.n),
         n=chosen.setting.n,
-        tokens=chosen.setting.mean_tokens,
+        cost=chosen.setting.mean_cost,
         accuracy=estimate(mean_interval(chosen.correct)),
         naive_accuracy=float(chosen.setting.correct.mean()),
         gain_over_greedy=None if gain is None else estimate(gain),
-        cost_per_correct_tokens=UNBOUNDED
-        if (cost := per_correct(chosen.correct, chosen.tokens)) is None
-        else estimate(cost),
+        cost_per_correct=UNBOUNDED if (cost := per_correct(chosen.correct, chosen.cost)) is None else estimate(cost),
         sure=gain is not None and gain.low > 0,
     )
 
 
-def _best(correct: Floats, tokens: Floats) -> int:
+def _best(correct: Floats, costs: Floats) -> int:
     """[setting, problem] → the setting that is most accurate, or the cheapest of those as good within one error.
 
     Of settings that cost the same within a hundredth, the more accurate one.
     """
-    accuracy, cost = correct.mean(axis=1), tokens.mean(axis=1)
+    accuracy, cost = correct.mean(axis=1), costs.mean(axis=1)
     behind = correct[int(accuracy.argmax())] - correct
     error = behind.std(axis=1, ddof=1) / np.sqrt(correct.shape[1]) if correct.shape[1] > 1 else np.zeros(len(correct))
     as_good = behind.mean(axis=1) <= error + 1e-12

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from perpend.core import Floats, ModelShape, Outcomes, Price, Spend
+from perpend.core import MEASURED, Floats, ModelShape, Outcomes, PoolField, Price, Spend
+from perpend.study.results import Unit
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,17 @@ class Costs:
 
     correct: Floats
     samples: Floats
-    tokens: Floats
+    tokens: Floats | None
     flops: Floats | None
     usd: Floats | None
     latency_seconds: Floats | None
     device_seconds: Floats | None
+
+    def counted_in(self, unit: Unit) -> Floats:
+        """What budgets count. Tokens must have been measured."""
+        cost = self.tokens if unit == "tokens" else self.samples
+        assert cost is not None
+        return cost
 
     def upto(self, n: int) -> Costs:
         """The same for N = 1 … n."""
@@ -28,16 +35,23 @@ class Costs:
         return replace(self, **known)
 
 
-def costs(outcomes: Outcomes, shapes: Mapping[str, ModelShape | None], prices: Mapping[str, Price]) -> Costs:
-    """What each question costs on average, for every N."""
+def costs(
+    outcomes: Outcomes,
+    shapes: Mapping[str, ModelShape | None],
+    prices: Mapping[str, Price],
+    measured: frozenset[PoolField] = MEASURED,
+) -> Costs:
+    """What each question costs on average, for every N, as far as it was `measured` of the samples."""
     spends = outcomes.spend
+    if PoolField.TOKENS not in measured:
+        shapes, prices = dict.fromkeys(spends), {}
     return Costs(
         correct=outcomes.correct.mean(axis=0),
         samples=outcomes.samples.mean(axis=0),
-        tokens=_sum(*(spend.tokens for spend in spends.values())),
+        tokens=_sum(*(spend.tokens for spend in spends.values())) if PoolField.TOKENS in measured else None,
         flops=_known([_flops(spend, outcomes, shapes[name]) for name, spend in spends.items()]),
         usd=_known([_usd(spend, prices.get(name)) for name, spend in spends.items()]),
-        latency_seconds=_measured(outcomes.latency_seconds.mean(axis=0)),
+        latency_seconds=_measured(outcomes.latency_seconds.mean(axis=0)) if PoolField.SECONDS in measured else None,
         device_seconds=_measured(_sum(*(spend.device_seconds for spend in spends.values()))),
     )
 

@@ -107,6 +107,7 @@ def evaluate(
     asked = {name: candidates(strategy, pools) for name, strategy in strategies.items()}
     found = iter(average_outcomes([setting for of in asked.values() for setting in of], pools, seed))
     splits = halves(next(iter(pools.values())).problems, seed)
+    measured = frozenset.intersection(*(pool.fields for pool in pools.values()))
     evaluated = []
     for name, settings in asked.items():
         averaged = [next(found) for _ in settings]
@@ -116,7 +117,7 @@ def evaluate(
                 name=name,
                 strategy=strategies[name],
                 engine=engine,
-                costs=costs(chosen.outcomes, shapes, prices).upto(strategies[name].n),
+                costs=costs(chosen.outcomes, shapes, prices, measured).upto(strategies[name].n),
                 monte_carlo=chosen.error,
                 oracle=needs_key(strategies[name]),
                 settings=chosen.said,
@@ -202,20 +203,19 @@ def per_correct(correct: Floats, cost: Floats) -> Interval | None:
 
 def _point(i: int, evaluated: Evaluated, accuracy: Interval, per_answer: Mapping[str, Interval | None]) -> Point:
     priced = evaluated.costs
-    tokens = estimate_at(per_answer["tokens"], i)
     return Point(
         n=i + 1,
         accuracy=float(accuracy.estimate[i]),
         low=float(accuracy.low[i]),
         high=float(accuracy.high[i]),
         samples=float(priced.samples[:, i].mean()),
-        tokens=float(priced.tokens[:, i].mean()),
+        tokens=mean_at(priced.tokens, i),
         flops=mean_at(priced.flops, i),
         usd=mean_at(priced.usd, i),
         latency_seconds=mean_at(priced.latency_seconds, i),
         device_seconds=mean_at(priced.device_seconds, i),
         cost_per_correct=CostPerCorrect(
-            tokens=tokens or UNBOUNDED,
+            tokens=None if priced.tokens is None else estimate_at(per_answer["tokens"], i) or UNBOUNDED,
             usd=estimate_at(per_answer["usd"], i),
             device_seconds=estimate_at(per_answer["device_seconds"], i),
         ),

@@ -72,7 +72,9 @@ def _headline(analyses: Sequence[Analysis], engine: str) -> Iterator[Finding]:
 
 
 def _price_tags(analysis: Analysis, engine: str) -> str:
-    """What a correct answer costs with greedy, the vote and the checker; empty where none was studied."""
+    """What a correct answer costs with greedy, the vote and the checker; empty where none was studied or priced."""
+    if analysis.result.unit != "tokens":
+        return ""
     tags = [
         (name, n, cost)
         for name in ("greedy", "majority", CHECKER)
@@ -143,7 +145,7 @@ def best_of(evaluated: Evaluated) -> str:
 
 def _cost(analysis: Analysis, engine: str) -> Iterator[Finding]:
     settings = [each for each in analysis.evaluated if each.deployable and each.engine == engine]
-    if not settings:
+    if not settings or analysis.result.unit != "tokens":
         return
     priced = [(each, n, _cost_at(each, n)) for each in settings for n in {1, each.costs.correct.shape[1]}]
     known = [(each, n, cost) for each, n, cost in priced if cost.estimate is not None]
@@ -165,7 +167,8 @@ def _advice(analysis: Analysis) -> Iterator[Finding]:
     advice = analysis.result.recommendations
     same = len({(each.engine, each.strategy, each.n) for each in advice}) == 1
     for each in advice[:1] if same else (advice[0], advice[-1]) if advice else ():
-        at = "at every budget measured" if same else f"with up to {_number(each.budget_tokens)} tokens a question"
+        most = f"{_number(each.budget)} {analysis.result.unit}"
+        at = "at every budget measured" if same else f"with up to {most} a question"
         accuracy = Interval(each.accuracy.value, each.accuracy.low, each.accuracy.high, analysis.result.problems)
         sentence = (
             f"On {analysis.name}, {at} use {_name(each.strategy, each.n)}: right on {percent(accuracy.estimate)} "
@@ -209,7 +212,7 @@ def _headroom(analysis: Analysis, engine: str) -> Floats | None:
 
 
 def _cost_at(each: Evaluated, n: int) -> Interval:
-    known = per_correct(each.costs.correct[:, n - 1], each.costs.tokens[:, n - 1])
+    known = per_correct(each.costs.correct[:, n - 1], each.costs.counted_in("tokens")[:, n - 1])
     return Interval(None, None, None, len(each.costs.correct)) if known is None else known
 
 

@@ -35,10 +35,10 @@ def _headline(engine: str, name: str, analyses: Sequence[Analysis]) -> Headline:
                 accuracy=whole.estimate,
                 low=max(whole.low, 0.0),
                 high=min(whole.high, 1.0),
-                tokens=float(np.mean([each.costs.tokens[:, i].mean() for _, each in found])),
+                samples=float(np.mean([each.costs.samples[:, i].mean() for _, each in found])),
                 **{
                     part: _mean_over_tasks([mean_at(getattr(each.costs, part), i) for _, each in found])
-                    for part in ("flops", "usd", "latency_seconds", "device_seconds")
+                    for part in ("tokens", "flops", "usd", "latency_seconds", "device_seconds")
                 },
             )
         )

@@ -55,6 +55,10 @@ def _cap(how: HowItWasRun) -> str:
 
 
 def _of_task(task: TaskResult) -> Iterator[Finding]:
+    if task.unit == "samples":
+        yield limit(f"On {task.task}, tokens were not recorded: budgets, costs and the frontier count samples.")
+    elif any(counts.prompt_tokens is None for counts in task.counts):
+        yield limit(f"On {task.task}, tokens of prompts were not recorded: a question is charged its completions only.")
     if task.problems < task.problems_total:
         yield limit(f"On {task.task}, {task.problems} of {task.problems_total} problems are in the figures.")
     for counts in task.counts:
@@ -62,7 +66,7 @@ def _of_task(task: TaskResult) -> Iterator[Finding]:
         if counts.samples < wanted:
             had = f"{counts.samples:,} of {wanted:,} samples"
             yield limit(f"On {task.task}, the cap of each problem left {counts.engine} {had}: N is then at most that.")
-        if counts.truncated > 0.01:
+        if counts.truncated is not None and counts.truncated > 0.01:
             share = f"{percent(counts.truncated)} of {counts.engine}'s samples"
             yield limit(f"On {task.task}, {share} were cut at max_tokens and count as wrong.")
     for failure in task.failures:

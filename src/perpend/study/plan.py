@@ -18,6 +18,7 @@ from perpend.core import (
     Task,
     Verifier,
     digest,
+    parse_call,
 )
 from perpend.study.spec import Sampling, StudySpec
 
@@ -36,6 +37,7 @@ class PlannedTask:
         verifiers: by name, the grader among them.
         strategies: by how the report writes them.
         left_out: strategy string → why this task cannot serve it.
+        absent: engines that play recorded samples and have none of this task.
     """
 
     task: Task
@@ -47,6 +49,7 @@ class PlannedTask:
     verifiers: Mapping[str, Verifier]
     strategies: Mapping[str, Strategy]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     def needs_key(self, strategy: Strategy) -> bool:
         """Whether a strategy is an oracle, or selects by one."""
@@ -90,12 +93,21 @@ class Plan:
     """Engine strings by name."""
     tasks: Sequence[PlannedTask]
 
+    def engines_of(self, task: PlannedTask) -> list[str]:
+        """The engines that a task is studied on."""
+        return [name for name in self.engines if name not in task.absent]
+
+    def plays_itself(self, engine: str) -> bool:
+        """Whether an engine's samples are those that the folder was made with, so that there will never be more."""
+        call = parse_call(self.engines[engine])
+        return call.name == "replay" and (call.target or "").startswith("#")
+
     def draws(self, task: PlannedTask) -> dict[str, list[Draw]]:
         """What is drawn of each problem of a task, by engine, without repeats."""
         wanted: dict[str, list[Draw]] = {name: [] for name in self.engines}
         for strategy in task.strategies.values():
             for draw in strategy.draws:
-                for name in [draw.engine] if draw.engine else self.engines:
+                for name in [draw.engine] if draw.engine else self.engines_of(task):
                     plain = replace(draw, engine=None)
                     if plain not in wanted[name]:
                         wanted[name].append(plain)

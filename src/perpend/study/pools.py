@@ -17,6 +17,7 @@ from perpend.core import (
     Finish,
     Floats,
     Pool,
+    PoolField,
     Pools,
     Problem,
     Sample,
@@ -28,6 +29,7 @@ from perpend.core import (
 from perpend.store import Store
 from perpend.study.complete import complete_prefix
 from perpend.study.plan import Block, Plan, PlannedTask
+from perpend.study.probes import probe_arrays
 from perpend.study.results import EngineInfo
 
 RIGHT = 0.5
@@ -68,8 +70,20 @@ def read_pools(draws: Sequence[Draw], engine: str, pools: Mapping[str, TaskPools
 
 def lacks(strategy: Strategy, pools: Pools) -> str | None:
     """What a strategy needs and the pools do not hold, as a sentence; None where it has all."""
-    missing = sorted({need for pool in pools.values() for need in strategy.needs - pool.fields})
-    return f"{strategy.name} needs {' and '.join(missing)}, which these samples come without." if missing else None
+    missing = sorted({need for pool in pools.values() for need in strategy.needs - _holds(pool, strategy.verifier)})
+    if missing:
+        return f"{strategy.name} needs {' and '.join(missing)}, which these samples come without."
+    by = strategy.verifier
+    unscored = by is not None and all(np.isnan(pool.scores[by]).all() for pool in pools.values() if by in pool.scores)
+    return f"Verifier {by} has no opinion of any of these samples." if unscored else None
+
+
+def _holds(pool: Pool, verifier: str | None) -> frozenset[PoolField]:
+    """What a pool holds for strategies that read one verifier's scores."""
+    given = pool.probabilities.get(verifier or "")
+    sure = given is not None and bool((~np.isnan(given) | np.isnan(pool.scores[verifier or ""])).all())
+    extra = {PoolField.LOGPROBS: pool.logprobs is not None, PoolField.PROBABILITIES: sure}
+    return pool.fields | {name for name, there in extra.items() if there}
 
 
 def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo], store: Store) -> dict[str, TaskPools]:
@@ -79,6 +93,8 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
     scores = {name: store.scores(verifier.fingerprint) for name, verifier in task.verifiers.items()}
     correct = {key: score.value >= RIGHT for key, score in scores[task.grader].items()}
     codes: dict[str, dict[str, int]] = defaultdict(dict)
+    along, counts = store.probes(task.task.name), store.counts()
+    wants_texts = any(PoolField.TEXTS in strategy.needs for strategy in task.strategies.values())
 
     def pools_of(engine: EngineInfo) -> TaskPools:
         rows = {
@@ -87,16 +103,45 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
             ]
             for draw in plan.draws(task)[engine.name]
         }
-        arrays = {
-            draw: _pool(engine.name, problems, of, plan.size(draw), correct, scores, codes) for draw, of in rows.items()
-        }
-        return TaskPools(problems, arrays, rows, correct)
+        return TaskPools(problems, {draw: pool_of(engine, draw, drawn) for draw, drawn in rows.items()}, rows, correct)
+
+    def pool_of(engine: EngineInfo, draw: Draw, rows: Sequence[Sequence[Sample]]) -> Pool:
+        size, holds = plan.size(draw), frozenset(engine.holds)
+        named = [pool_key(Block(task, p).source(draw, engine.name, engine.fingerprint)) for p in problems]
+        if any(pool in counts for pool in named):
+            return _counted(engine.name, problems, [counts[pool] for pool in named], size)
+        pool = _pool(engine.name, problems, rows, size, correct, scores, codes)
+        probes = probe_arrays(task.task.name, rows, along, correct, codes, size)
+        texts = [[s.text for s in row] for row in rows] if wants_texts and PoolField.TEXTS in holds else None
+        here = {PoolField.PROBES: probes is not None, PoolField.TEXTS: texts is not None}
+        fields = (holds - set(here)) | {name for name, there in here.items() if there}
+        return replace(pool, probes=probes, texts=texts, fields=fields)
 
     def _row(source: DrawnFrom, size: int) -> list[Sample]:
         pool = pool_key(source)
         return [sample for i in range(size) if (sample := samples.get(SampleKey(pool, i)))]
 
-    return {name: pools_of(engine) for name, engine in engines.items()}
+    return {name: pools_of(engines[name]) for name in plan.engines_of(task)}
+
+
+def _counted(engine: str, problems: Sequence[Problem], counts: Sequence[tuple[int, int]], size: int) -> Pool:
+    """A pool of which only the number of samples, and of right ones, is known: the right ones come first."""
+    drawn, right = np.array(counts, np.int64).reshape(-1, 2).T[:, :, None]
+    at = np.arange(size)
+    nothing = np.zeros((len(problems), size))
+    return Pool(
+        engine=engine,
+        problems=tuple(problem.id for problem in problems),
+        keys=np.full(nothing.shape, -1, np.int64),
+        correct=at < right,
+        scores={},
+        prompt_tokens=np.zeros(len(problems), np.int64),
+        completion_tokens=nothing.astype(np.int64),
+        seconds=nothing,
+        device_seconds=np.full(nothing.shape, np.nan),
+        mask=at < drawn,
+        fields=frozenset(),
+    )
 
 
 def _pool(
@@ -134,12 +179,17 @@ def _pool(
         device_seconds=array(map(_device_seconds, drawn), 0.0),
         mask=array((True for _ in drawn), False, np.bool_),
         probabilities=by_verifier(lambda score: score.probability),
+        logprobs=None if all(sample.logprob is None for sample in drawn) else array(map(_logprob, drawn), np.nan),
     )
 
 
 def _code(sample: Sample, seen: dict[str, int]) -> int:
     """An answer as a number, in order of first appearance; −1 never votes."""
     return -1 if sample.key is None else seen.setdefault(sample.key, len(seen))
+
+
+def _logprob(sample: Sample) -> float:
+    return math.nan if sample.logprob is None else sample.logprob
 
 
 def _device_seconds(sample: Sample) -> float:

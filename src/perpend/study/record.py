@@ -31,6 +31,7 @@ def engine_info(engine: Engine, use: str, hourly: float | None, known: Quote | N
         exact_replay=engine.caps.exact_replay,
         cache_bytes=engine.caps.cache_bytes,
         cache_tokens=engine.caps.cache_tokens,
+        holds=sorted(engine.caps.holds),
         note=engine.caps.note,
         shape=None if shape is None else ShapeInfo(**vars(shape)),
         price=None if quote is None else quote.source,

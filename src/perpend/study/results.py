@@ -11,7 +11,11 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perpend.core import DRAWN, PoolField
+
 SCHEMA_VERSION: Final = 1
+Unit = Literal["tokens", "samples"]
+"""What budgets count: samples, where tokens were not measured."""
 
 
 class Model(BaseModel):
@@ -31,7 +35,7 @@ class Estimate(Model):
 class CostPerCorrect(Model):
     """What one correct answer costs: total cost over correct answers."""
 
-    tokens: Estimate
+    tokens: Estimate | None
     usd: Estimate | None = Field(description="null where no price is known")
     device_seconds: Estimate | None
 
@@ -44,7 +48,7 @@ class Point(Model):
     low: float
     high: float
     samples: float = Field(description="samples drawn on average")
-    tokens: float = Field(description="prompt − cached + completion, the prompt computed once a question")
+    tokens: float | None = Field(description="prompt − cached + completion, the prompt computed once a question")
     flops: float | None
     usd: float | None
     latency_seconds: float | None = Field(description="the critical path at the study's own concurrency")
@@ -98,7 +102,7 @@ class Comparison(Model):
     """A deployable strategy at a budget against the best cheaper one, on the same problems."""
 
     engine: str
-    budget_tokens: float
+    budget: float = Field(description="of a question, in the task's unit")
     strategy: str
     n: int
     against: str
@@ -113,15 +117,15 @@ class Comparison(Model):
 class Recommendation(Model):
     """What to run at a budget: the best deployable setting that costs no more than it on average."""
 
-    budget_tokens: float
+    budget: float = Field(description="of a question, in the task's unit")
     engine: str
     strategy: str
     n: int
-    tokens: float
+    cost: float = Field(description="of a question on average, in the task's unit")
     accuracy: Estimate = Field(description="cross-fitted: chosen on one half of the problems, scored on the other")
     naive_accuracy: float = Field(description="of the same setting on all problems, flattered by the choice")
     gain_over_greedy: Estimate | None = Field(description="paired; null where greedy was not studied")
-    cost_per_correct_tokens: Estimate
+    cost_per_correct: Estimate = Field(description="in the task's unit")
     sure: bool = Field(description="whether the whole interval of the gain is above zero")
 
 
@@ -130,11 +134,11 @@ class SampleCounts(Model):
 
     engine: str
     samples: int
-    answered: float = Field(description="share with an answer that can vote")
-    truncated: float
-    failed: float
-    mean_completion_tokens: float
-    prompt_tokens: float
+    answered: float | None = Field(description="share with an answer that can vote")
+    truncated: float | None
+    failed: float | None
+    mean_completion_tokens: float | None
+    prompt_tokens: float | None
 
 
 class Failure(Model):
@@ -153,6 +157,7 @@ class TaskResult(Model):
     task: str
     style: str
     grader: str
+    unit: Unit = Field(default="tokens", description="what budgets and their costs count")
     problems: int = Field(description="in the figures: the longest complete prefix of the visit order")
     problems_total: int
     counts: list[SampleCounts]
@@ -163,7 +168,7 @@ class TaskResult(Model):
     comparisons: list[Comparison]
     recommendations: list[Recommendation]
     frontier: list[tuple[str, str, int]] = Field(
-        description="(engine, strategy, n) not dominated in (tokens, accuracy), deployable, by rising tokens"
+        description="(engine, strategy, n) not dominated in (cost, accuracy), deployable, by rising cost"
     )
 
 
@@ -174,7 +179,8 @@ class HeadlinePoint(Model):
     accuracy: float
     low: float
     high: float
-    tokens: float
+    samples: float
+    tokens: float | None
     flops: float | None
     usd: float | None
     latency_seconds: float | None
@@ -253,6 +259,9 @@ class EngineInfo(Model):
     simulated: bool
     local: bool = Field(default=False, description="runs on this machine, and is priced by time")
     exact_replay: bool | None
+    holds: list[PoolField] = Field(
+        default_factory=lambda: sorted(DRAWN), description="what is known of its samples; figures of the rest are null"
+    )
     note: str
     shape: ShapeInfo | None
     price: str | None = Field(description="the price, and where it comes from; null: not priced")
@@ -374,8 +383,8 @@ class SampleView(Model):
     answer: str | None
     correct: bool
     finish: str
-    tokens: int
-    seconds: float
+    tokens: int | None
+    seconds: float | None
     mean_logprob: float | None
     error: str | None = None
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from perpend.core import GREEDY, SAMPLED, Draw, Problem, Prompt, Sample, SampleKey
+from perpend.core import GREEDY, SAMPLED, Draw, PoolField, Problem, Prompt, Sample, SampleKey
 from perpend.store import Store, printable
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, load_pools
 from perpend.study.record import engines_of
-from perpend.study.results import ProblemView, SampleView
+from perpend.study.results import EngineInfo, ProblemView, SampleView
 
 
 def views(plan: Plan, store: Store) -> Iterator[ProblemView]:
@@ -18,19 +18,19 @@ def views(plan: Plan, store: Store) -> Iterator[ProblemView]:
     for task in plan.tasks:
         for name, pools in load_pools(plan, task, engines, store).items():
             for row, problem in enumerate(pools.problems):
-                yield _view(task, name, problem, row, pools)
+                yield _view(task, engines[name], problem, row, pools)
 
 
-def _view(task: PlannedTask, engine: str, problem: Problem, row: int, pools: TaskPools) -> ProblemView:
+def _view(task: PlannedTask, engine: EngineInfo, problem: Problem, row: int, pools: TaskPools) -> ProblemView:
     shown = [
-        _sample_view(sample, draw, pools.correct)
+        _sample_view(sample, draw, pools.correct, engine.holds)
         for draw, rows in sorted(pools.samples.items(), key=lambda item: item[0] != GREEDY)
         for sample in rows[row]
     ]
     difficulty = problem.data.get("difficulty")
     return ProblemView(
         task=task.task.name,
-        engine=engine,
+        engine=engine.name,
         id=problem.id,
         prompt=_prompt_text(task.prompt(problem, SAMPLED)),
         question=str(problem.data.get("question", problem.id)),
@@ -40,7 +40,9 @@ def _view(task: PlannedTask, engine: str, problem: Problem, row: int, pools: Tas
     )
 
 
-def _sample_view(sample: Sample, draw: Draw, correct: Mapping[SampleKey, bool]) -> SampleView:
+def _sample_view(
+    sample: Sample, draw: Draw, correct: Mapping[SampleKey, bool], holds: Collection[PoolField]
+) -> SampleView:
     tokens = sample.usage.completion
     return SampleView(
         index=sample.index,
@@ -49,8 +51,8 @@ def _sample_view(sample: Sample, draw: Draw, correct: Mapping[SampleKey, bool]) 
         answer=None if sample.answer is None else printable(sample.answer),
         correct=correct.get(SampleKey(sample.pool, sample.index), False),
         finish=sample.finish.value,
-        tokens=tokens,
-        seconds=sample.seconds,
+        tokens=tokens if PoolField.TOKENS in holds else None,
+        seconds=sample.seconds if PoolField.SECONDS in holds else None,
         mean_logprob=None if sample.logprob is None or not tokens else sample.logprob / tokens,
         error=None if sample.error is None else printable(sample.error),
     )

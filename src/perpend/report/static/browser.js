@@ -143,7 +143,9 @@
     head.append(make("span", "", samples.greedy[i] ? "greedy" : `#${samples.index[i]}`), make("span", "mark", MARKS[outcomes[i]]));
     if (samples.answer[i] !== null) head.append(make("code", "answer", samples.answer[i]));
     const logprob = samples.mean_logprob[i];
-    const facts = [`${samples.tokens[i]} tokens`, `${samples.seconds[i].toFixed(2)} s`, `finish ${samples.finish[i]}`];
+    const facts = [`finish ${samples.finish[i]}`];
+    if (samples.seconds[i] !== null) facts.unshift(`${samples.seconds[i].toFixed(2)} s`);
+    if (samples.tokens[i] !== null) facts.unshift(`${samples.tokens[i]} tokens`);
     if (logprob !== null) facts.splice(1, 0, `mean logprob ${logprob.toFixed(3)}`);
     card.append(head, make("p", "facts", facts.join(" · ")));
     if (samples.error[i] !== null) card.append(make("p", "error", samples.error[i]));
