@@ -9,6 +9,7 @@ import typer
 from perpend import __version__
 from perpend.cli.doctor import doctor
 from perpend.cli.fetch import fetch
+from perpend.cli.import_ import import_
 from perpend.cli.listing import listing
 from perpend.cli.report import report
 from perpend.cli.solve import solve
@@ -52,6 +53,7 @@ def root(
 root.__doc__ = ABOUT
 app.command("study")(study)
 app.command("report")(report)
+app.command("import")(import_)
 app.command("solve")(solve)
 app.command("list")(listing)
 app.command("doctor")(doctor)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from perpend.core import Caps, ConfigError, ModelShape, Sample
+from perpend.core import DRAWN, Caps, ConfigError, ModelShape, PoolField, Sample, SampleKey
 from perpend.store import Store
 
 
@@ -27,7 +27,7 @@ class Recording:
     """The samples of one engine.
 
     Attributes:
-        samples: by name; the indices of a problem run from 0.
+        samples: by name; the indices of a problem run from 0. Those of a problem may end before others'.
         fingerprint, version, shape, caps: of the engine that drew them.
     """
 
@@ -38,21 +38,40 @@ class Recording:
     caps: Caps = field(default_factory=Caps)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What a study's folder holds of one engine, without reading it: by task, whether greedy samples and others."""
+
+    tasks: Mapping[str, frozenset[bool]]
+
+
+def held_by(folder: str, engine: str = "") -> Held:
+    """What there is to play of one engine of a study. Raises StoreError, ConfigError."""
+    with Store(Path(folder), read_only=True) as store:
+        sources = [stored.source for stored in store.pools() if not stored.source.prefix]
+    chosen = _choose(engine, sorted({source.engine for source in sources}), folder)
+    kinds: dict[str, set[bool]] = {}
+    for source in sources:
+        if source.engine == chosen:
+            kinds.setdefault(source.task, set()).add(source.prompt.temperature == 0)
+    return Held({task: frozenset(of) for task, of in kinds.items()})
+
+
 def read_recording(folder: str, engine: str = "") -> Recording:
     """The samples of one engine of a study; of the only one where it is not named. Raises StoreError, ConfigError."""
-    store = Store(Path(folder), read_only=True)
-    try:
+    with Store(Path(folder), read_only=True) as store:
         described = {info["name"]: info for run in store.runs() for info in map(json.loads, run.engines)}
         pools = {stored.pool: stored.source for stored in store.pools() if not stored.source.prefix}
         chosen = _choose(engine, sorted({source.engine for source in pools.values()}), folder)
+        probes = store.probes()
         samples: dict[SampleName, Sample] = {}
         for sample in store.samples():
             source = pools.get(sample.pool)
             if source is not None and source.engine == chosen:
                 greedy = source.prompt.temperature == 0
-                samples[SampleName(source.task, source.problem, greedy, sample.index)] = sample
-    finally:
-        store.close()
+                along = probes.get(SampleKey(sample.pool, sample.index), {})
+                name = SampleName(source.task, source.problem, greedy, sample.index)
+                samples[name] = replace(sample, probes=along)
     fingerprint = next(source.fingerprint for source in pools.values() if source.engine == chosen)
     return _described(samples, fingerprint, described.get(chosen, {}))
 
@@ -79,5 +98,6 @@ def _described(samples: Mapping[SampleName, Sample], fingerprint: str, info: Map
             logprobs=int(any(sample.logprob is not None for sample in samples.values())),
             local=bool(info.get("local", False)),
             simulated=bool(info.get("simulated", False)),
+            holds=frozenset(map(PoolField, info["holds"])) if "holds" in info else DRAWN,
         ),
     )

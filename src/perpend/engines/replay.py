@@ -34,13 +34,17 @@ class ReplayEngine:
         folder: of a study, with the engine's name in it after a `#` where it has several.
         name: its name in the new study.
         source: samples that are already in memory, instead of a folder.
+        study_folder: of the study that it is part of, which it plays again where it is told of no other.
     """
 
-    def __init__(self, folder: str = "", *, name: str = "replay", source: Recording | None = None) -> None:
-        if not folder and source is None:
+    def __init__(
+        self, folder: str = "", *, name: str = "replay", source: Recording | None = None, study_folder: str = ""
+    ) -> None:
+        place, _, self._recorded = folder.partition("#")
+        self._folder = place or study_folder
+        if not self._folder and source is None:
             raise ConfigError("Engine replay needs the folder of a study.", "Write replay:DIR or replay:DIR#ENGINE.")
         self.name = name
-        self._folder, _, self._recorded = folder.partition("#")
         self._samples: Mapping[SampleName, Sample] | None = None
         self._clock = VirtualClock()
         if source is not None:
@@ -121,6 +125,7 @@ def _as_completion(sample: Sample) -> Completion:
         ended=sample.ended,
         device_seconds=sample.device_seconds,
         error=sample.error,
+        recorded=sample,
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
-from perpend.core import ConfigError, Engine, Problem, Strategy, Task, TaskError, Verifier
+from perpend.core import ConfigError, Engine, Problem, Scored, Strategy, Task, TaskError, Verifier, parse_call
 from perpend.engines import ENGINES
+from perpend.engines.recording import Held, held_by
 from perpend.strategies import STRATEGIES, describe
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.spec import DEFAULT_STRATEGIES, EngineSpec, Sampling, StudySpec, TaskSpec
@@ -15,10 +18,11 @@ from perpend.tasks import TASKS
 from perpend.verifiers import resolve_verifier
 
 
-def make_plan(spec: StudySpec) -> Plan:
-    """Resolve every name of a spec. Raises ConfigError, TaskError."""
+def make_plan(spec: StudySpec, folder: Path | None = None) -> Plan:
+    """Resolve every name of a spec, for the study in a folder. Raises ConfigError, TaskError, StoreError."""
     engines = _engine_strings(spec)
-    tasks = [_plan_task(spec, task, engines) for task in spec.task]
+    held = _held(engines, folder)
+    tasks = [_plan_task(spec, task, engines, held, folder) for task in spec.task]
     clash = _twice(task.task.name for task in tasks)
     if clash is not None:
         raise ConfigError(f"Two tasks are called {clash!r}.", "Study them in folders of their own.")
@@ -32,13 +36,27 @@ def visit_order(problems: Sequence[Problem], seed: int) -> list[Problem]:
     return sorted(problems, key=lambda p: hashlib.sha256(f"{seed}/{p.task}/{p.id}".encode()).digest())
 
 
-def build_engines(plan: Plan) -> dict[str, Engine]:
+def build_engines(plan: Plan, folder: Path | None = None) -> dict[str, Engine]:
     """The plan's engines, not yet started. Raises ConfigError."""
     spec = plan.spec
-    return {
-        name: ENGINES.build(use, name=name, reproducible=spec.reproducible, max_connections=spec.max_connections)
-        for name, use in plan.engines.items()
-    }
+    given = {"reproducible": spec.reproducible, "max_connections": spec.max_connections, "study_folder": _text(folder)}
+    return {name: ENGINES.build(use, name=name, **given) for name, use in plan.engines.items()}
+
+
+def _text(folder: Path | None) -> str:
+    return "" if folder is None else str(folder)
+
+
+def _held(engines: Mapping[str, str], folder: Path | None) -> dict[str, Held]:
+    """What there is to play of the engines that play recorded samples, by name."""
+    found = {}
+    for name, use in engines.items():
+        call = parse_call(use)
+        if call.name == "replay":
+            place, _, recorded = (call.target or call.options.get("folder", "")).partition("#")
+            if place or folder:
+                found[name] = held_by(place or _text(folder), recorded)
+    return found
 
 
 def _engine_strings(spec: StudySpec) -> dict[str, str]:
@@ -56,24 +74,64 @@ def _engine_name(spec: EngineSpec, number: int) -> str:
     return kind if number == 0 else f"{kind}-{number + 1}"
 
 
-def _plan_task(spec: StudySpec, wanted: TaskSpec, engines: Mapping[str, str]) -> PlannedTask:
-    task = TASKS.build(wanted.use)
+def _plan_task(
+    spec: StudySpec, wanted: TaskSpec, engines: Mapping[str, str], held: Mapping[str, Held], folder: Path | None
+) -> PlannedTask:
+    task = TASKS.build(wanted.use, study_folder=_text(folder))
+    absent = frozenset(name for name, of in held.items() if task.name not in of.tasks)
+    _check_engines(task, engines, absent, held)
     everything = task.problems()
     limit = wanted.limit or spec.limit
     grader = resolve_verifier(task.grader, task)
     _check_problems(task, everything, grader)
-    strategies, verifiers, left_out = _strategies(spec, task, engines)
+    style, sampling = _style(spec, wanted, task), _merged(spec, wanted)
+    asked = task.render(everything[0].without_key(), style)
+    if asked.text == "":
+        _check_only_played(task, engines.keys() - held.keys())
+    temperature = asked.temperature if sampling.temperature is None else sampling.temperature
+    playing = {name: held.get(name) for name in engines if name not in absent}
+    strategies, verifiers, left_out = _strategies(spec, task, engines, partial(_not_held, task, playing, temperature))
     return PlannedTask(
         task=task,
-        style=_style(spec, wanted, task),
-        sampling=_merged(spec, wanted),
+        style=style,
+        sampling=sampling,
         problems=visit_order(everything, spec.seed)[:limit],
         total=len(everything),
         grader=task.grader,
         verifiers={**verifiers, task.grader: verifiers.get(task.grader, grader)},
         strategies=strategies,
         left_out=left_out,
+        absent=absent,
     )
+
+
+def _check_engines(task: Task, engines: Mapping[str, str], absent: frozenset[str], held: Mapping[str, Held]) -> None:
+    """Some engine must be able to answer the task."""
+    if engines.keys() == absent:
+        known = sorted({name for of in held.values() for name in of.tasks})
+        raise ConfigError(
+            f"There are no samples of task {task.name} to play again.", f"The folder has {', '.join(known)}."
+        )
+
+
+def _check_only_played(task: Task, live: Iterable[str]) -> None:
+    """A task without prompts cannot be asked."""
+    for name in live:
+        raise ConfigError(
+            f"Task {task.name} came without prompts, so engine {name} cannot be asked.",
+            "Import it with prompt=COLUMN, or play its samples again: --engine replay:DIR.",
+        )
+
+
+def _not_held(task: Task, playing: Mapping[str, Held | None], temperature: float, strategy: Strategy) -> str | None:
+    """Why recorded samples cannot serve a strategy; None where they can. Engines that can draw hold None."""
+    for draw in strategy.draws:
+        greedy = (temperature if draw.temperature is None else draw.temperature) == 0
+        for name in [draw.engine] if draw.engine else playing:
+            held = playing.get(name, Held({}))
+            if held is not None and greedy not in held.tasks.get(task.name, ()):
+                return f"Engine {name} has no {'greedy sample' if greedy else 'samples'} of it."
+    return None
 
 
 def _check_problems(task: Task, problems: Sequence[Problem], grader: Verifier) -> None:
@@ -83,7 +141,8 @@ def _check_problems(task: Task, problems: Sequence[Problem], grader: Verifier) -
     clash = _twice(problem.id for problem in problems)
     if clash is not None:
         raise TaskError(f"Two problems of task {task.name} are called {clash!r}.", "Give each an id of its own.")
-    keyless = [problem.id for problem in problems if problem.key is None] if grader.oracle else []
+    graded = isinstance(task, Scored) and task.grader in task.scored_by
+    keyless = [problem.id for problem in problems if problem.key is None] if grader.oracle and not graded else []
     if keyless:
         some = f"{len(keyless)} of {len(problems)} problems of task {task.name} have no answer ({keyless[0]!r}, …)"
         raise TaskError(
@@ -119,7 +178,7 @@ def _merged(spec: StudySpec, wanted: TaskSpec) -> Sampling:
 
 
 def _strategies(
-    spec: StudySpec, task: Task, engines: Mapping[str, str]
+    spec: StudySpec, task: Task, engines: Mapping[str, str], not_held: Callable[[Strategy], str | None]
 ) -> tuple[dict[str, Strategy], dict[str, Verifier], dict[str, str]]:
     strategies: dict[str, Strategy] = {}
     verifiers: dict[str, Verifier] = {}
@@ -132,6 +191,10 @@ def _strategies(
         for draw in strategy.draws:
             if draw.engine is not None and draw.engine not in engines:
                 raise ConfigError(f"Strategy {text!r} names engine {draw.engine!r}.", f"Here: {', '.join(engines)}.")
+        reason = not_held(strategy)
+        if reason is not None:
+            left_out[text] = reason
+            continue
         if strategy.verifier is not None and strategy.verifier not in verifiers:
             try:
                 verifiers[strategy.verifier] = resolve_verifier(strategy.verifier, task)

@@ -100,7 +100,7 @@ async def reevaluate(folder: Path) -> Results:
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(lock_folder(_studied(folder)))
-        plan = make_plan(StudySpec.load(folder / SPEC))
+        plan = make_plan(StudySpec.load(folder / SPEC), folder)
         store = Store(folder)
         stack.callback(store.close)
         check_compatible(plan, store)
@@ -128,7 +128,7 @@ def load_results(folder: Path) -> Results:
 
 def problem_views(folder: Path) -> Iterator[ProblemView]:
     """Every problem with its samples, for the report's browser. Raises StoreError, ConfigError."""
-    plan = make_plan(StudySpec.load(_studied(folder) / SPEC))
+    plan = make_plan(StudySpec.load(_studied(folder) / SPEC), folder)
     store = Store(folder, read_only=True)
     try:
         yield from views(plan, store)
@@ -138,7 +138,7 @@ def problem_views(folder: Path) -> Iterator[ProblemView]:
 
 def plan_of(spec: StudySpec, folder: Path) -> Plan:
     """The plan of a spec, with what the folder holds already. Raises ConfigError, TaskError."""
-    return make_plan(spec.extend(StudySpec.load(folder / SPEC)) if (folder / SPEC).exists() else spec)
+    return make_plan(spec.extend(StudySpec.load(folder / SPEC)) if (folder / SPEC).exists() else spec, folder)
 
 
 def known_prices(plan: Plan) -> dict[str, Quote]:
@@ -156,7 +156,7 @@ async def draw_pool(
     The run is open before an engine starts, since the probe of an endpoint is paid for.
     """
     check_compatible(plan, store)
-    engines = build_engines(plan)
+    engines = build_engines(plan, store.path.parent)
     async with AsyncExitStack() as stack:
         _close_later(plan, stack)
         for engine in engines.values():

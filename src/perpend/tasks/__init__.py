@@ -12,6 +12,7 @@ TASKS: Registry[Task] = Registry(
         "gsm8k": "perpend.tasks.gsm8k:Gsm8k",
         "jsonl": "perpend.tasks.files:JsonLines",
         "csv": "perpend.tasks.files:Csv",
+        "imported": "perpend.tasks.imported:Imported",
         "question": "perpend.tasks.question:Question",
         "simulated": "perpend.tasks.simulated:Simulated",
     },

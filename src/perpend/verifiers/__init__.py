@@ -1,7 +1,8 @@
 """Scores for samples. A new verifier is one file here and one line below."""
 
-from perpend.core import Registry, Task, Verifier
+from perpend.core import Registry, Scored, Task, Verifier
 from perpend.core.functions import is_function
+from perpend.verifiers.recorded import Recorded
 
 VERIFIERS: Registry[Verifier] = Registry(
     "verifier",
@@ -18,9 +19,12 @@ VERIFIERS: Registry[Verifier] = Registry(
 
 
 def resolve_verifier(text: str, task: Task) -> Verifier:
-    """The verifier that a string names: `file.py:function`, or one of the registry, for a task. Raises ConfigError."""
+    """The verifier that a string names, for a task: `file.py:function`, one that scored the task's samples before they
+    were imported, or one of the registry. Raises ConfigError."""
     if is_function(text):
         path, _, function = text.rpartition(":")
         made: Verifier = VERIFIERS.load("function")(path, function)
         return made
+    if isinstance(task, Scored) and text in task.scored_by:
+        return Recorded(text, task)
     return VERIFIERS.build(text, task=task)
