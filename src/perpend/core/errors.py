@@ -54,6 +54,10 @@ class CallLost(RequestFailed):
         self.usage = usage
 
 
+class SamplesExhausted(EngineError):  # noqa: N818 (named for what happened)
+    """A recording has fewer samples of a problem than of others, and no more are to be had; nothing was paid."""
+
+
 class VerifierError(PerpendError):
     """A verifier cannot score."""
 

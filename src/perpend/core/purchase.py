@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from perpend.core.budget import Amount, Scope
 from perpend.core.charge import Cause, Charge, Usage
-from perpend.core.errors import CallLost, EngineError, RequestFailed
+from perpend.core.errors import CallLost, EngineError, RequestFailed, SamplesExhausted
 from perpend.core.prompt import Request, derive_seed, digest
 from perpend.core.protocols import DrawnFrom, SampleKey, Task
 from perpend.core.result import StopReason
@@ -92,6 +92,9 @@ class Purchase:
             if not any(completion.estimated for completion in completions):
                 cause, charge = Cause.DISCARDED if len(kept) < len(samples) else self._cause, self._sum(completions)
             charge = replace(charge, latency_seconds=max(each.ended - each.started for each in completions))
+        except SamplesExhausted:
+            cause, charge = self._cause, Charge()
+            return StopReason.SAMPLES
         except BaseException as failure:
             known = failure.usage if isinstance(failure, CallLost) else None
             if known is None and self._engine.caps.local:
@@ -175,7 +178,10 @@ class Purchase:
     def _to_sample(self, key: SampleKey, completion: Completion) -> Sample:
         source = self._source
         whole = source.prefix + completion.text
-        answer = self._task.extract(after_thinking(whole)) if completion.finish is Finish.STOP else None
+        if completion.recorded is not None:
+            answer = completion.recorded.answer
+        else:
+            answer = self._task.extract(after_thinking(whole)) if completion.finish is Finish.STOP else None
         return Sample(
             problem=source.problem,
             pool=key.pool,
@@ -189,6 +195,7 @@ class Purchase:
             logprob=completion.logprob,
             tokens=completion.tokens,
             parent=digest(source.prefix) if source.prefix else None,
+            probes={} if completion.recorded is None else completion.recorded.probes,
             started=completion.started,
             ended=completion.ended,
             device_seconds=completion.device_seconds,
@@ -215,6 +222,6 @@ class Purchase:
         return self._world.charge(source.engine, Usage(prompt=prompt, completion=completion))
 
     def _amount(self, charge: Charge, samples: int) -> Amount:
-        """What the budget counts of it: verifiers' samples are nobody's."""
-        counted = samples if self._cause is Cause.GENERATOR else 0
+        """What the budget counts of it: verifiers' samples are nobody's, and a piece that continues one is no other."""
+        counted = samples if self._cause is Cause.GENERATOR and not self._source.prefix else 0
         return Amount(charge.usd or 0.0, charge.usage.tokens, counted)

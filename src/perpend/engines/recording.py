@@ -29,6 +29,7 @@ class Recording:
     Attributes:
         samples: by name; the indices of a problem run from 0. Those of a problem may end before others'.
         fingerprint, version, shape, caps: of the engine that drew them.
+        answered: whether answers were taken when they were drawn, and stand; else they are in the texts.
     """
 
     samples: Mapping[SampleName, Sample]
@@ -36,6 +37,7 @@ class Recording:
     version: str = "unknown"
     shape: ModelShape | None = None
     caps: Caps = field(default_factory=Caps)
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,4 +102,5 @@ def _described(samples: Mapping[SampleName, Sample], fingerprint: str, info: Map
             simulated=bool(info.get("simulated", False)),
             holds=frozenset(map(PoolField, info["holds"])) if "holds" in info else DRAWN,
         ),
+        answered=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from perpend.core import (
     Purse,
     Request,
     Sample,
+    SamplesExhausted,
 )
 from perpend.engines.recording import Recording, SampleName, read_recording
 from perpend.engines.virtual_clock import VirtualClock, Wait
@@ -75,6 +77,8 @@ class ReplayEngine:
     def _play(self, recording: Recording) -> None:
         """Be the engine that was recorded, without what a record cannot do."""
         self._samples = recording.samples
+        self._answered = recording.answered
+        self._sizes = Counter(replace(name, index=0) for name in recording.samples)
         self.fingerprint = recording.fingerprint
         self.version = recording.version
         self.shape: ModelShape | None = recording.shape
@@ -91,7 +95,8 @@ class ReplayEngine:
             raise EngineError("A stored study replays whole samples, one a request.", "Use n=1 and no prefix.")
         sample = self._find(request)
         said = await self._clock.spend(sample.usage.completion, request.index, wait)
-        completion = _as_completion(sample) if said == sample.usage.completion else _cut(sample, said)
+        whole = said == sample.usage.completion
+        completion = _as_completion(sample, answered=self._answered) if whole else _cut(sample, said)
         if completion.text:
             yield Delta(0, completion.text, completion.usage.completion)
         yield completion
@@ -103,9 +108,11 @@ class ReplayEngine:
             raise EngineError(f"Engine {self.name} was not started.", "Call start() first.")
         found = self._samples.get(name)
         if found is None:
-            stored = sum(replace(other, index=name.index) == name for other in self._samples)
+            stored = self._sizes[replace(name, index=0)]
+            others = (size for each, size in self._sizes.items() if (each.task, each.greedy) == (name.task, greedy))
             kind = "greedy sample" if greedy else "sample"
-            raise EngineError(
+            error = SamplesExhausted if 0 < stored <= name.index < max(others) else EngineError
+            raise error(
                 f"The stored study has {stored} {kind}{'' if stored == 1 else 's'} of problem {request.problem_id} of "
                 f"task {request.task}; index {request.index} was asked for.",
                 "Ask for fewer samples, or draw more into that study first.",
@@ -113,7 +120,7 @@ class ReplayEngine:
         return found
 
 
-def _as_completion(sample: Sample) -> Completion:
+def _as_completion(sample: Sample, *, answered: bool) -> Completion:
     return Completion(
         choice=0,
         text=sample.text,
@@ -125,7 +132,7 @@ def _as_completion(sample: Sample) -> Completion:
         ended=sample.ended,
         device_seconds=sample.device_seconds,
         error=sample.error,
-        recorded=sample,
+        recorded=sample if answered else None,
     )
 
 

@@ -112,8 +112,8 @@ class Drawing:
         drawn = await self._draw_all(block, scope)
         admission.finished(lacking, scope.spent - before.spent, time.monotonic() - began)
         reason = next((reason for reason in drawn if reason is not StopReason.COMPLETE), StopReason.COMPLETE)
-        own_cap = scope.ended and not self.scope.ended  # then it is complete: it counts with what it had
-        if reason is not StopReason.COMPLETE and not own_cap:
+        ended = scope.ended or reason is StopReason.SAMPLES  # by its own cap, or where a recording ends
+        if reason is not StopReason.COMPLETE and (self.scope.ended or not ended):  # else it counts with what it had
             self._stopped = reason
             return
         self.store.complete_block(*block.name, self._digests[block.task.task.name], reason.value)
