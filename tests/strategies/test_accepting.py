@@ -1,4 +1,4 @@
-"""Rules that draw until a verifier accepts: closed forms against every order, and a threshold that keeps its promise."""
+"""Rules that draw until a verifier accepts: closed forms against every order, and a threshold that keeps its word."""
 
 from __future__ import annotations
 

@@ -47,6 +47,11 @@ class Tiny:
     tokens: int
     value: float
     probability: float | None = None
+    logprob: float | None = None
+
+    def text(self, name: int) -> str:
+        """What it says; the name tells equal samples apart."""
+        return f"{self.key or ''}#{name}"
 
 
 class TinyTask(Numbers):
@@ -121,6 +126,8 @@ def pool_of(rows: Sequence[Sequence[Tiny]]) -> Pool:
         device_seconds=tokens / 20,
         mask=array(0, [[1.0] * len(row) for row in rows]).astype(bool),
         probabilities={"known": probabilities},
+        texts=[[tiny.text(i) for i, tiny in enumerate(row)] for row in rows],
+        logprobs=array(np.nan, [[np.nan if t.logprob is None else t.logprob for t in row] for row in rows]),
     )
 
 
@@ -154,10 +161,20 @@ def _samples(rows: Sequence[Sequence[Tiny]], number: int, order: Sequence[int]) 
     named = {}
     for index, i in enumerate(order):
         tiny = rows[number][i]
-        text = f"{tiny.key or ''}#{i}"
+        text = tiny.text(i)
         usage = Usage(prompt=7, completion=tiny.tokens)
         sample = Sample(
-            str(number), "pool", index, "replay", text, None, None, Finish.STOP, usage, ended=tiny.tokens / 10
+            str(number),
+            "pool",
+            index,
+            "replay",
+            text,
+            tiny.key,
+            None,
+            Finish.STOP,
+            usage,
+            logprob=tiny.logprob,
+            ended=tiny.tokens / 10,
         )
         named[SampleName("simulated", str(number), False, index)] = sample
         if index == 0:

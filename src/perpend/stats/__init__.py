@@ -1,7 +1,7 @@
 """Estimators and intervals for sampled reasoning: pure functions of arrays, without input or output.
 
-Samples of a problem are exchangeable draws; every curve over k is exact over all subsets of k. Letters in docstrings are
-defined in `perpend.stats.arrays`.
+Samples of a problem are exchangeable draws; every curve over k is exact over all subsets of k. Letters in docstrings
+are defined in `perpend.stats.arrays`.
 """
 
 from perpend.stats.arrays import Bools, Floats, Ints
@@ -10,6 +10,7 @@ from perpend.stats.comparisons import holm, sign_flip_test
 from perpend.stats.correlation import answer_correlation, effective_samples
 from perpend.stats.coverage import coverage_curve, pass_at_k
 from perpend.stats.difficulty import DifficultyBins, Half, difficulty_bins
+from perpend.stats.electing import elected_turns
 from perpend.stats.gaps import LossGaps, loss_gaps
 from perpend.stats.intervals import Interval, mover
 from perpend.stats.leading import first_is_largest, vote_states
@@ -26,6 +27,8 @@ from perpend.stats.scaling import (
     power_law_intervals,
     thin,
 )
+from perpend.stats.similarity import mean_similarity, ngram_counts
+from perpend.stats.softmax import running_softmax_mean
 from perpend.stats.verifier import VerifierRates, auc_within_problems, verifier_rates
 from perpend.stats.votes import softmax_vote_winners, vote_winners
 
@@ -49,6 +52,7 @@ __all__ = [
     "coverage_curve",
     "difficulty_bins",
     "effective_samples",
+    "elected_turns",
     "expected_max_curve",
     "first_is_largest",
     "fit_beta",
@@ -57,12 +61,15 @@ __all__ = [
     "loss_gaps",
     "majority_curve",
     "mean_interval",
+    "mean_similarity",
     "mover",
+    "ngram_counts",
     "paired_cost_per_correct",
     "paired_interval",
     "pass_at_k",
     "permutations",
     "power_law_intervals",
+    "running_softmax_mean",
     "running_vote",
     "sign_flip_test",
     "softmax_vote_winners",

@@ -28,7 +28,7 @@ from perpend.core import (
 from perpend.stats import best_of_n_curve
 from perpend.strategies.best_of_n import first_best, preference
 from perpend.strategies.fixed import ragged
-from perpend.strategies.selecting import in_turn, probabilities_of, proxy_of, values_of
+from perpend.strategies.selecting import at_turns, best_so_far, in_turn, probabilities_of, proxy_of, values_of
 from perpend.strategies.stopping import stopped_outcomes
 
 Content = Callable[[Floats], Bools]
@@ -158,26 +158,14 @@ def best_until_outcomes(
 ) -> Outcomes:
     """Outcomes of `draw_best_until` over the orders of the pool; `each` is how each sample is liked, [problem, S]."""
     liked = in_turn(each, orders.of(SAMPLED))
-    best, may_stop = _best_so_far(liked), content(liked)
+    best, may_stop = best_so_far(liked), content(liked)
 
     def outcomes(values: NDArray[Any]) -> Outcomes:
-        padded = np.concatenate([np.zeros((1, *liked.shape[1:])), in_turn(values, orders.of(SAMPLED))])
-        credit = np.take_along_axis(padded, best + 1, axis=0).astype(np.float32)
+        credit = at_turns(values, orders.of(SAMPLED), best)
         return stopped_outcomes(pool, SAMPLED, orders, credit, may_stop, n=n, wave=wave)
 
     found = outcomes(pool.correct)
     return Outcomes(**{**vars(found), "proxy": proxy_of(pool, verifier, lambda values: outcomes(values).correct)})
-
-
-def _best_so_far(liked: Floats) -> NDArray[np.int64]:
-    """[S, …] → the turn of the best-liked sample so far, the first of equal ones; −1 while there is none."""
-    best, highest = np.full(liked.shape[1:], -1), np.full(liked.shape[1:], np.nan)
-    turns = np.empty(liked.shape, np.int64)
-    for turn, value in enumerate(liked):
-        better = (value > highest) | (np.isnan(highest) & ~np.isnan(value))
-        best, highest = np.where(better, turn, best), np.where(better, value, highest)
-        turns[turn] = best
-    return turns
 
 
 def _none_accepted(accepted: Bools) -> Floats:

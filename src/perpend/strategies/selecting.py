@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perpend.core import Draw, Floats, Ints, Orders, Outcomes, Pool, Score
+from perpend.core import SAMPLED, Draw, Floats, Ints, Orders, Outcomes, Pool, Sample, Score, derive_seed
 from perpend.strategies.fixed import fixed_outcomes
 from perpend.strategies.stopping import credit_of, in_order, monte_carlo_error
 from perpend.strategies.votes import means_of_keys
@@ -70,6 +70,56 @@ def elected_outcomes(pool: Pool, leader: Ints, verifier: str | None) -> Outcomes
         monte_carlo_error(credit),
         proxy_of(pool, verifier, worth) if verifier else None,
     )
+
+
+def chosen_outcomes(pool: Pool, orders: Orders, chosen: NDArray[Any], verifier: str) -> Outcomes:
+    """Outcomes of a rule that returns a sample: the turn at which it was drawn, after each sample; −1 for none."""
+    return mean_outcomes(pool, lambda values: at_turns(values, orders.of(SAMPLED), chosen), verifier)
+
+
+def mean_outcomes(pool: Pool, along: Callable[[NDArray[Any]], NDArray[Any]], verifier: str) -> Outcomes:
+    """Outcomes of a rule over orders, from what it makes of any values of the samples.
+
+    Args:
+        pool: the samples.
+        along: [problem, S] values → [S, permutation, problem], that of the choice after each sample (or its
+            expectation, where the rule draws lots); 0 where it chooses nothing.
+        verifier: whose scores it chooses by.
+    """
+
+    def worth(values: Floats) -> Floats:
+        return np.asarray(along(values).mean(axis=1, dtype=np.float64).T)
+
+    credit = along(pool.correct).astype(np.float32)
+    return fixed_outcomes(
+        pool,
+        credit.mean(axis=1, dtype=np.float64).T,
+        monte_carlo_error(credit),
+        proxy_of(pool, verifier, worth),
+    )
+
+
+def random_of(strategy: str, sample: Sample) -> np.random.Generator:
+    """The chance that a strategy leaves a sample to, seeded with both their names."""
+    return np.random.default_rng(derive_seed(strategy, sample.pool, sample.index))
+
+
+def at_turns(values: NDArray[Any], order: Ints, chosen: NDArray[Any]) -> NDArray[np.float32]:
+    """The values of the samples drawn at some turns, [S, permutation, problem], of [problem, S]; 0 at turn −1."""
+    taken = np.moveaxis(order, -1, 0)
+    sample = np.take_along_axis(taken, np.maximum(chosen, 0), axis=0)
+    return np.where(chosen >= 0, values[np.arange(len(values)), sample], 0).astype(np.float32)
+
+
+def best_so_far(liked: Floats) -> NDArray[np.int64]:
+    """[S, …] → the turn of the best-liked sample so far, the first of equal ones; −1 while there is none."""
+    best, highest = np.full(liked.shape[1:], -1), np.full(liked.shape[1:], np.nan)
+    turns = np.empty(liked.shape, np.int64)
+    for turn, value in enumerate(liked):
+        better = (value > highest) | (np.isnan(highest) & ~np.isnan(value))
+        best, highest = np.where(better, turn, best), np.where(better, value, highest)
+        turns[turn] = best
+    return turns
 
 
 def proxy_of(pool: Pool, verifier: str, worth: Callable[[Floats], Floats]) -> Floats:

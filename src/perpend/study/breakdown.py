@@ -124,5 +124,6 @@ def _half_of(pool: Pool, half: Half) -> Pool:
         texts=None
         if pool.texts is None
         else [[row[i] for i in kept] for row, kept in zip(pool.texts, half.columns, strict=True)],
+        logprobs=None if pool.logprobs is None else take(pool.logprobs),
         probabilities={name: take(probability) for name, probability in pool.probabilities.items()},
     )
