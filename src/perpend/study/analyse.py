@@ -19,6 +19,7 @@ from perpend.study.outlook import planned_and_actual
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, by_engine, lacks, load_pools, read_pools
 from perpend.study.pricing import as_billed
+from perpend.study.proxies import proxy_curves
 from perpend.study.record import engines_of, how_it_was_run, shape_of, waiting
 from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult, Unit
 
@@ -80,6 +81,7 @@ def _task(
         difficulty=[d for name, pool in pools.items() if (d := difficulty(name, task, pool, plan.spec.seed))],
         comparisons=compare(among, at, splits),
         recommendations=recommend(among, at, splits),
+        proxies=proxy_curves(evaluated, splits),
         frontier=_frontier(evaluated, unit),
     )
     return Analysis(task.task.name, evaluated, result, {**task.left_out, **lacking})

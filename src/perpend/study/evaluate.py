@@ -47,6 +47,7 @@ class Evaluated:
         oracle: it needs the key, itself or for its verifier.
         settings: how its settings were chosen, where they were.
         best: the strategy with the settings that are best on all problems, by N − 1, where they were chosen.
+        proxy: what its verifier thinks of its choice, [problem, N], NaN where of no sample; None without a verifier.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Evaluated:
     oracle: bool = False
     settings: str | None = None
     best: Sequence[str] = ()
+    proxy: Floats | None = None
 
     def deployed(self, n: int) -> str:
         """What one would run at N, its settings said."""
@@ -122,6 +124,7 @@ def evaluate(
                 oracle=needs_key(strategies[name]),
                 settings=chosen.said,
                 best=chosen.best,
+                proxy=None if chosen.outcomes.proxy is None else chosen.outcomes.proxy[0, :, : strategies[name].n],
             )
         )
     return evaluated

@@ -151,6 +151,34 @@ class Failure(Model):
     problems_total: int = Field(description="how many problems it happened to")
 
 
+class ProxyPoint(Model):
+    """What a verifier thinks of the answers chosen among N samples by its score, and how right they are."""
+
+    n: int
+    proxy: float | None = Field(
+        description="the verifier's mean value of what was chosen, in its own units, over the problems that it scored"
+    )
+    accuracy: Estimate
+    kl_bound: float = Field(
+        description="the most nats by which the choice's law diverges from the model's own: log N − (N − 1)/N for "
+        "best-of-N, log N for whatever else returns one of N samples"
+    )
+
+
+class ProxyCurve(Model):
+    """Proxy and truth in N of a strategy that chooses by a score; where they part, the verifier is over-optimised."""
+
+    engine: str
+    strategy: str
+    verifier: str
+    best_n: int = Field(description="where the accuracy is highest")
+    fall: Estimate = Field(
+        description="accuracy at the best N minus that at the largest, paired; the best N is chosen on one half of the "
+        "problems and scored on the other"
+    )
+    points: list[ProxyPoint]
+
+
 class TaskResult(Model):
     """All that was measured on one task."""
 
@@ -167,6 +195,7 @@ class TaskResult(Model):
     difficulty: list[Difficulty]
     comparisons: list[Comparison]
     recommendations: list[Recommendation]
+    proxies: list[ProxyCurve] = Field(default_factory=list, description="of strategies that choose by a score")
     frontier: list[tuple[str, str, int]] = Field(
         description="(engine, strategy, n) not dominated in (cost, accuracy), deployable, by rising cost"
     )
