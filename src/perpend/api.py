@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from perpend.core import Budget, Engine, Listener, Result, split_top_level
+from perpend.study.replayed import played_folder, played_spec
 from perpend.study.solve import DEFAULT_STRATEGY
 from perpend.study.solve import solve as solve_question
 from perpend.study.spec import SPEC, Sampling, StudySpec
@@ -272,14 +273,23 @@ def quickstart() -> StudySpec:
 def make_spec(spec: StudySpec | Path | str | None, given: Mapping[str, Any], folder: Path | None = None) -> StudySpec:
     """A spec and what overrides it. Raises ConfigError.
 
-    Without a spec and without tasks it is the study that the folder holds already, else the quickstart's.
+    Without a spec and without tasks it is the study that the folder holds already, else the one that the engine plays
+    again, else the quickstart's.
     """
     if isinstance(spec, Path | str):
         spec = StudySpec.load(Path(spec))
     if spec is None and "task" not in given:
-        spec = StudySpec.load(folder / SPEC) if folder and (folder / SPEC).exists() else quickstart()
+        spec = _unnamed(folder, _listed(given.get("engine", ())))
     base = {} if spec is None else spec.model_dump(exclude_unset=True)
     return StudySpec.of({**base, **{name: SHAPES.get(name, _as_is)(value) for name, value in given.items()}})
+
+
+def _unnamed(folder: Path | None, engines: Sequence[str]) -> StudySpec:
+    """What is studied where nobody says it."""
+    if folder is not None and (folder / SPEC).exists():
+        return StudySpec.load(folder / SPEC)
+    played = played_folder([engine_part(text)["use"] for text in engines])
+    return quickstart() if played is None else played_spec(played)
 
 
 def engine_part(text: str) -> dict[str, str]:

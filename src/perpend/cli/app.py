@@ -8,6 +8,7 @@ import typer
 
 from perpend import __version__
 from perpend.cli.doctor import doctor
+from perpend.cli.examples import examples
 from perpend.cli.fetch import fetch
 from perpend.cli.import_ import import_
 from perpend.cli.listing import listing
@@ -54,6 +55,7 @@ root.__doc__ = ABOUT
 app.command("study")(study)
 app.command("report")(report)
 app.command("import")(import_)
+app.command("examples")(examples)
 app.command("solve")(solve)
 app.command("list")(listing)
 app.command("doctor")(doctor)

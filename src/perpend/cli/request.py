@@ -19,13 +19,16 @@ FILE_TASKS = ("jsonl", "csv")
 def wanted(file: Path | None, flags: Mapping[str, Any], folder: Path | None) -> tuple[StudySpec, Path]:
     """The study that is asked for, and where it goes. Raises ConfigError."""
     from perpend.api import make_spec
+    from perpend.study.replayed import played_folder
 
     given = {name: value for name, value in flags.items() if value is not None and value != []}
     verifiers, checker = given.pop("verifier", []), given.pop("checker", None)
     spec = make_spec(file, given, folder)
     spec = with_checker(with_verifiers(spec, verifiers), checker)
     check_names(spec)
-    return spec, folder or RUNS / _folder_name(file, spec, quick="task" not in given)
+    played = None if file or "task" in given else played_folder([engine.use for engine in spec.engine])
+    name = f"{Path(played).name}-replay" if played else _folder_name(file, spec, quick="task" not in given)
+    return spec, folder or RUNS / name.replace(":", "-")
 
 
 def with_verifiers(spec: StudySpec, verifiers: Sequence[str]) -> StudySpec:

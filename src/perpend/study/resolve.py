@@ -12,6 +12,7 @@ from perpend.core import ConfigError, Engine, Problem, Scored, Strategy, Task, T
 from perpend.engines import ENGINES
 from perpend.engines.recording import Held, held_by
 from perpend.strategies import STRATEGIES, describe
+from perpend.study.located import located_call
 from perpend.study.plan import Plan, PlannedTask
 from perpend.study.spec import DEFAULT_STRATEGIES, EngineSpec, Sampling, StudySpec, TaskSpec
 from perpend.tasks import TASKS
@@ -65,7 +66,7 @@ def _engine_strings(spec: StudySpec) -> dict[str, str]:
         name = wanted.name or _engine_name(wanted, number)
         if name in strings:
             raise ConfigError(f"Two engines are called {name!r}.", "Give one of them a name: --engine NAME=ENGINE.")
-        strings[name] = wanted.use
+        strings[name] = located_call(wanted.use)
     return strings
 
 
@@ -77,7 +78,7 @@ def _engine_name(spec: EngineSpec, number: int) -> str:
 def _plan_task(
     spec: StudySpec, wanted: TaskSpec, engines: Mapping[str, str], held: Mapping[str, Held], folder: Path | None
 ) -> PlannedTask:
-    task = TASKS.build(wanted.use, study_folder=_text(folder))
+    task = TASKS.build(located_call(wanted.use), study_folder=_text(folder))
     absent = frozenset(name for name, of in held.items() if task.name not in of.tasks)
     _check_engines(task, engines, absent, held)
     everything = task.problems()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import lzma
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +53,9 @@ class Rows:
 
 
 def read_rows(path: Path, content: bytes) -> Rows:
-    """The rows of a file, by the ending of its name. Raises ConfigError."""
+    """The rows of a file, by the ending of its name; a packed one is unpacked. Raises ConfigError."""
+    if path.suffix in PACKED:
+        return read_rows(path.with_suffix(""), _unpacked(path, content))
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ConfigError(
@@ -62,6 +67,13 @@ def read_rows(path: Path, content: bytes) -> Rows:
     for row in reader(path, content, rows.unread):
         rows.rows.append(row)
     return rows
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    try:
+        return PACKED[path.suffix](content)
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise ConfigError(f"{path} cannot be unpacked ({error}).", "Pack it again.") from None
 
 
 def parsed(path: Path, content: bytes) -> Any:
@@ -119,6 +131,7 @@ def _parquet(path: Path, content: bytes, unread: list[tuple[str, str]]) -> Itera
     return (Row(f"row {number}", row) for number, row in enumerate(table.to_pylist(), start=1))
 
 
+PACKED: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}
 READERS: dict[str, Callable[[Path, bytes, list[tuple[str, str]]], Iterator[Row]]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
