@@ -9,7 +9,7 @@ import json
 import lzma
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ class Row:
 
     place: str
     value: Any
+
+
+Reading = Callable[[Path, bytes, list[tuple[str, str]]], Iterator[Row]]
+"""(file, its bytes, takes what cannot be read) → rows."""
 
 
 @dataclass
@@ -52,14 +56,18 @@ class Rows:
         return list(dict.fromkeys(str(name) for row in self.rows if isinstance(row.value, dict) for name in row.value))
 
 
-def read_rows(path: Path, content: bytes) -> Rows:
-    """The rows of a file, by the ending of its name; a packed one is unpacked. Raises ConfigError."""
+def read_rows(path: Path, content: bytes, others: Mapping[str, Reading] | None = None) -> Rows:
+    """The rows of a file, by the ending of its name; a packed one is unpacked. `others` read other endings.
+
+    Raises ConfigError.
+    """
     if path.suffix in PACKED:
-        return read_rows(path.with_suffix(""), _unpacked(path, content))
-    reader = READERS.get(path.suffix.lower())
+        return read_rows(path.with_suffix(""), _unpacked(path, content), others)
+    known = {**READERS, **(others or {})}
+    reader = known.get(path.suffix.lower())
     if reader is None:
         raise ConfigError(
-            f"{path.name} ends in none of {', '.join(READERS)}.", "Rename it, or convert it to one of these."
+            f"{path.name} ends in none of {', '.join(known)}.", "Rename it, or convert it to one of these."
         )
     if not content.strip():
         raise ConfigError(f"{path} is empty.", "Give a file of samples.")
@@ -132,7 +140,7 @@ def _parquet(path: Path, content: bytes, unread: list[tuple[str, str]]) -> Itera
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress}
-READERS: dict[str, Callable[[Path, bytes, list[tuple[str, str]]], Iterator[Row]]] = {
+READERS: dict[str, Reading] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json,

@@ -17,6 +17,7 @@ from perpend.study.importing.fields import guess, parse_map
 from perpend.study.importing.folder import Writing
 from perpend.study.importing.formats import read_rows
 from perpend.study.importing.found import Found, find
+from perpend.study.importing.logs import read_eval, recognised
 from perpend.tasks.reading import Reader, read_by
 
 
@@ -70,7 +71,7 @@ def preview_file(file: Path, columns: Sequence[str] = (), answer: str | None = N
         ConfigError: where it cannot be read, or not as samples.
     """
     content = _bytes(file)
-    rows = read_rows(file, content)
+    rows = recognised(file, read_rows(file, content, {".eval": read_eval}))
     said = parse_map(columns)
     mapping = said or rows.mapping or guess(rows.columns)
     reader = read_by(answer or ("whole" if "answer" in mapping else "final"))
