@@ -10,6 +10,7 @@ from perpend.core.simulation import law_of
 from perpend.tasks import TASKS
 from perpend.verifiers import VERIFIERS, resolve_verifier
 
+WITHOUT_NUMBERED_PROBLEMS = ("jsonl", "csv", "imported", "question", "gsm8k")
 RUN = SimpleNamespace()
 """None of these spends a token."""
 
@@ -117,7 +118,7 @@ async def test_the_simulated_scorer_separates_as_its_law_says(sample):
     assert sum(a.value - b.value for a, b in zip(right, wrong, strict=True)) / 2000 == pytest.approx(law.separation)
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS.names() if name not in ("jsonl", "csv", "question", "gsm8k")])
+@pytest.mark.parametrize("name", [name for name in TASKS.names() if name not in WITHOUT_NUMBERED_PROBLEMS])
 async def test_the_key_is_right_by_the_task_s_own_grader(name, sample):
     task = TASKS.build(f"{name}(problems=5)")
     verifier = resolve_verifier(task.grader, task)

@@ -101,7 +101,7 @@ def opinions(pool: Pool, verifier: str) -> Floats:
     """The same for a pool, as preferences: [problem, S], −∞ for a sample without an answer."""
     values = pool.scores[verifier]
     known = _opinions(values, pool.probabilities.get(verifier, np.full(values.shape, np.nan)))
-    return preference(np.where(pool.mask, known, np.nan), pool.keys >= 0)
+    return preference(np.where(pool.mask, known, np.nan), pool.answered)
 
 
 def _opinions(values: Floats, probabilities: Floats) -> Floats:

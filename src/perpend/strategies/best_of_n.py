@@ -57,7 +57,7 @@ class BestOfN:
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """Exact for every N, with ties averaged: Σ_r C(S−r, N−1) / C(S, N) · correct_(r), r = rank from the top."""
         pool = pools.only
-        scores = preference(pool.scores[self.verifier], pool.keys >= 0)
+        scores = preference(pool.scores[self.verifier], pool.answered)
 
         def chosen(values: NDArray[Any]) -> Floats:
             return ragged(best_of_n_curve, pool.mask, scores, values)

@@ -87,7 +87,7 @@ class Pandora:
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same rule over every order of the pool."""
         pool = pools.only
-        liked = preference(np.where(pool.mask, pool.scores[self.verifier], np.nan), pool.keys >= 0)
+        liked = preference(np.where(pool.mask, pool.scores[self.verifier], np.nan), pool.answered)
         return best_until_outcomes(pool, orders, self.verifier, liked, self._content, self.n, self.wave)
 
     def _content(self, liked: Floats) -> Bools:

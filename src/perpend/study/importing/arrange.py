@@ -39,7 +39,7 @@ class Arranged:
         models: in order of first appearance.
         held: by model, what is known of every one of its samples.
         counts: whether only counts are known.
-        graded: whether the file has verdicts.
+        graded: whether the file has verdicts, or counts them.
         verifiers: whose scores it has.
     """
 
@@ -160,7 +160,7 @@ def _described(tasks: Mapping[str, Mapping[str, ProblemSamples]], notes: list[st
         models=list(by_model),
         held={model: _held(model, samples, notes) for model, samples in by_model.items()},
         counts=any(each.n is not None for each in everything),
-        graded=any(each.correct is not None for each in everything),
+        graded=any(each.correct is not None or each.n is not None for each in everything),
         verifiers=list(dict.fromkeys(name for each in everything for name in each.scores)),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from perpend.core import ConfigError, split_top_level
@@ -35,6 +36,8 @@ OF_ONE_SAMPLE = frozenset(
 MAY_BE_LISTS = frozenset({"prompt", "probes", "score"})
 """Fields that may hold a list for one sample: messages, probes, and verdicts, which are averaged."""
 SCORE = "score"
+GRADERS = ("exact", "verdicts")
+"""Names that no verifier's scores may take."""
 
 GUESSES: Mapping[str, Sequence[str]] = {
     "task": ("task", "dataset", "benchmark", "set"),
@@ -66,9 +69,9 @@ def parse_map(texts: Sequence[str]) -> dict[str, str]:
     """`FIELD=COLUMN,…` as field → column. Raises ConfigError."""
     found: dict[str, str] = {}
     for part in (part for text in texts for part in split_top_level(text)):
-        field, equals, column = (piece.strip() for piece in part.partition("="))
-        kind, _, name = field.partition(".")
-        if not equals or not column or kind not in FIELDS or (name and kind != SCORE):
+        field, _, column = (piece.strip() for piece in part.partition("="))
+        column = column[1:-1] if len(column) > 1 and column[0] == column[-1] in "'\"" else column
+        if not column or not (field in FIELDS or re.fullmatch(rf"{SCORE}\.(?!(?:{'|'.join(GRADERS)})$)[\w-]+", field)):
             raise ConfigError(
                 f"{part!r} maps no field to a column.", f"Write FIELD=COLUMN; fields: {', '.join(FIELDS)}."
             )
