@@ -46,8 +46,10 @@ schema: $(STAMPS)/core ## write docs/results.schema.json anew
 	@$(BIN)/python -c 'import json; from perpend.study.results import Results; \
 		print(json.dumps(Results.model_json_schema(), indent=2))' > docs/results.schema.json
 
-bench: $(STAMPS)/bench $(STAMPS)/model ## run every benchmark; each prints a table and one JSON line
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+bench: $(STAMPS)/bench $(STAMPS)/model ## run every benchmark; those on recorded samples want DATA=FOLDER
+	@set -e; for script in $$(grep -L DATA_FOLDER benchmarks/[a-z]*.py); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(if $(DATA),$$(grep -l DATA_FOLDER benchmarks/[a-z]*.py)); do \
+		echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) $(DATA); done
 
 clean: ## remove the environment, the caches and what was built; runs/ stays
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
