@@ -488,7 +488,37 @@ async def test_an_unknown_verifier_and_a_wrong_count_are_said_in_words():
 
 async def test_continuing_a_text_is_refused_where_the_engine_cannot():
     with pytest.raises(ConfigError, match="cannot continue"):
-        [s async for s in make_run().extend("So", 1)]
+        [s async for s in make_run(make_world(Scripted([], caps=Caps()))).extend("So", 1)]
+
+
+async def test_a_sample_grows_piece_by_piece_and_stays_one():
+    engine = Counting(SimulatedEngine())
+    run = make_run(make_world(engine), "samples=1")
+    sample = await run.grow(10)
+    assert sample is not None
+    while sample.finish is Finish.LENGTH:
+        longer = await run.grow(10, sample)
+        assert longer is not None
+        assert longer.text.startswith(sample.text)
+        sample = longer
+    assert run.samples == [sample]
+    assert sample.answer is not None
+    assert sample.usage.completion == len(sample.text.split()) == run.charges.total.usage.completion
+    assert run.charges.total.usage.tokens == sample.usage.tokens  # what it continues is in the cache
+    assert len(engine.requests) == -(-sample.usage.completion // 10)
+    assert await run.grow(10) is None  # no second one fits
+
+
+async def test_a_probe_is_charged_and_the_sample_stays_as_it_was():
+    run = make_run(budget="samples=1")
+    sample = await run.grow(10)
+    assert sample is not None
+    probe = await run.probe(sample)
+    assert probe is not None
+    assert probe.key is not None
+    assert probe.tokens == run.charges[Cause.VERIFIER].usage.tokens == 1
+    assert run.samples == [sample]
+    assert sample.answer is None
 
 
 async def test_a_truncated_completion_has_no_answer():

@@ -150,7 +150,7 @@ class Scripted:
     says: Mapping[int, Say] | Sequence[Say]
     name: str = "scripted"
     fingerprint: str = "scripted"
-    caps: Caps = field(default_factory=lambda: Caps(seeds=True, exact_replay=True))
+    caps: Caps = field(default_factory=lambda: Caps(seeds=True, exact_replay=True, continuation=True))
     shape: ModelShape | None = None
     version: str = "1"
     asked: list[Request] = field(default_factory=list)

@@ -38,7 +38,8 @@ class Account:
     unseen: dict[SampleKey, Flight] = field(default_factory=dict)
 
     def book(self, key: SampleKey, cause: Cause) -> None:
-        """Charge what came of a sample: its prompt counts once a pool, and was cached every other time.
+        """Charge what came of a sample: its prompt counts once a pool, and was cached every other time; that of a piece
+        that continues another is in the cache too, with what it continues.
 
         Dollars are those that the engine bills: of a prompt that came again, what it says that it had cached, and
         nothing where one call asked for several samples.
@@ -50,7 +51,7 @@ class Account:
         if sample is None:
             return
         engine, usage, seconds = sample.engine, sample.usage, sample.device_seconds
-        if key.pool in self.prompts:
+        if key.pool in self.prompts or sample.parent is not None:
             charge = self.world.charge(engine, replace(usage, cached=usage.prompt), seconds)
             charge = replace(charge, usd=self.world.charge(engine, sample.billed, seconds).usd)
         else:

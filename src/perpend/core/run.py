@@ -19,12 +19,16 @@ from perpend.core.problem import Problem
 from perpend.core.prompt import Prompt
 from perpend.core.protocols import DrawnFrom, SampleKey, Strategy, Task
 from perpend.core.result import Certificate, Result, Score, StopReason
-from perpend.core.sample import Sample
+from perpend.core.sample import Probe, Sample, after_thinking
 from perpend.core.scoring import score_samples, score_text
 from perpend.core.world import World
 
 GRACE_SECONDS = 1.0
 """How long past its deadline a strategy may take to return what it has."""
+PROBE_TOKENS = 16
+"""Of an answer that is forced before a sample has ended."""
+CUE = "\nThe answer is"
+THINKING_CUE = "\n</think>\n\nThe final answer is"
 CLOSE_SECONDS = 30.0
 """How long cancelled requests may take to hand over what they generated."""
 
@@ -128,11 +132,48 @@ class Run:
         self, prefix: str, n: int, prompt: Prompt | None = None, *, at_once: int = 1, engine: str | None = None
     ) -> AsyncIterator[Sample]:
         """Continue a partial completion n times. Raises ConfigError where the engine cannot."""
-        chosen = self._world.engine(engine or self._engine)
-        if not chosen.caps.continuation:
-            raise ConfigError(f"Engine {chosen.name} cannot continue a partial text.", "Use one that can.")
+        self._continuing(engine or self._engine)
         async for sample in self.sample(n, prompt, at_once=at_once, engine=engine, prefix=prefix):
             yield sample
+
+    async def grow(self, tokens: int, sample: Sample | None = None) -> Sample | None:
+        """A new sample, or one that has begun, at most so many tokens longer: cut at LENGTH until it comes to its end.
+
+        However often it grows, it is one sample, in the budget and among `samples`. None where the budget ends. Raises
+        ConfigError where the engine cannot continue a text.
+        """
+        self._continuing(self._engine)
+        said = sample.usage.completion if sample else 0
+        prompt = replace(self.prompt, max_tokens=min(tokens, self.prompt.max_tokens - said))
+        pieces = self.sample(1, prompt) if sample is None else self.extend(sample.text, 1, prompt)
+        async for piece in pieces:
+            if sample is None:
+                return piece
+            grown = sample.with_more(piece)
+            self._account.samples.remove(piece)
+            self._account.samples[self._account.samples.index(sample)] = grown
+            return grown
+        return None
+
+    async def probe(self, sample: Sample, cue: str | None = None, tokens: int = PROBE_TOKENS) -> Probe | None:
+        """The answer that a sample which has begun gives when it is made to give one now, at temperature 0.
+
+        It is charged as a verifier's call, and the sample does not go on from it. None where the budget ends. Raises
+        ConfigError where the engine cannot continue a text.
+
+        Args:
+            sample: it stays as it is.
+            cue: what is written after it for that; None: one that ends its thinking where it thinks.
+            tokens: the most that it may answer.
+        """
+        thinks = "<think>" in sample.text and "</think>" not in sample.text
+        cue = cue or (THINKING_CUE if thinks else CUE)
+        prompt = replace(self.prompt, max_tokens=tokens, temperature=0.0)
+        async for said in self._view(Cause.VERIFIER).extend(sample.text + cue, 1, prompt):
+            answer = self._task.extract(after_thinking(cue + said.text)) if said.text else None
+            key = None if answer is None else self._task.canonical(answer)
+            return Probe(answer, key, said.usage.completion)
+        return None
 
     async def score(self, samples: Sequence[Sample], verifier: str) -> list[Score]:
         """A verifier's scores, those in the store taken from there. Raises ConfigError, VerifierError."""
@@ -188,6 +229,12 @@ class Run:
                 await flight.wait(GRACE_SECONDS)
         for key in sorted(unseen, key=lambda key: (key.pool, key.index)):
             self._account.book(key, Cause.DISCARDED)
+
+    def _continuing(self, engine: str | None) -> None:
+        """Raise ConfigError unless an engine can continue a text."""
+        chosen = self._world.engine(engine)
+        if not chosen.caps.continuation:
+            raise ConfigError(f"Engine {chosen.name} cannot continue a partial text.", "Use one that can.")
 
     def _launch(self, source: DrawnFrom, keys: Sequence[SampleKey], landed: asyncio.Queue[Flight]) -> Flight:
         flight = Flight(self._world, self._task, self._scope, source, keys, self._cause)

@@ -167,6 +167,30 @@ class Sample:
     retries: int = 0
     choice: int | None = None
 
+    def with_more(self, piece: Sample) -> Sample:
+        """This beginning and the piece that continues it, as one; its answer is the piece's, which knows the whole."""
+        return replace(
+            self,
+            text=self.text + piece.text,
+            answer=piece.answer,
+            key=piece.key,
+            finish=piece.finish,
+            usage=replace(
+                self.usage,
+                completion=self.usage.completion + piece.usage.completion,
+                reasoning=self.usage.reasoning + piece.usage.reasoning,
+            ),
+            logprob=None if self.logprob is None or piece.logprob is None else self.logprob + piece.logprob,
+            tokens=None if self.tokens is None or piece.tokens is None else self.tokens + piece.tokens,
+            ended=self.ended + piece.seconds,
+            device_seconds=(
+                None
+                if self.device_seconds is None or piece.device_seconds is None
+                else self.device_seconds + piece.device_seconds
+            ),
+            error=piece.error,
+        )
+
     @property
     def billed(self) -> Usage:
         """The tokens that its call bills for it: the prompt comes with the first choice."""

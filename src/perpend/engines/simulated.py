@@ -27,12 +27,16 @@ from perpend.core import (
     Request,
     Token,
     Usage,
+    derive_seed,
     digest,
 )
-from perpend.core.simulation import Drawn, law_of
+from perpend.core.simulation import Drawn, Law, law_of
 
 DELTA_TOKENS = 16
 """Tokens that arrive together."""
+FILLER = "so"
+MOST_ATTEMPTS = 1000
+"""To draw a sample that is longer than a text; one that grew beyond all laws ends at once."""
 CONCLUSION = "The answer is {answer}."
 
 
@@ -60,6 +64,7 @@ class SimulatedEngine:
             seeds=True,
             exact_replay=True,
             logprobs=1,
+            continuation=True,
             local=True,
             simulated=True,
             note="drawn from known laws, no model",
@@ -91,8 +96,6 @@ class SimulatedEngine:
         raise EngineError("The simulated engine cannot score a given text.", "Use the embedded engine.")
 
     async def _stream(self, request: Request, cancelled: asyncio.Event) -> AsyncIterator[Delta | Completion]:
-        if request.prefix:
-            raise EngineError("The simulated engine cannot continue a partial text.", "Use the embedded engine.")
         for choice in range(request.n):
             async for item in self._choice(request, choice, cancelled):
                 yield item
@@ -107,7 +110,10 @@ class SimulatedEngine:
             return
         law = law_of(request.problem_id)
         drawn = law.greedy() if request.prompt.temperature == 0 else law.draw(seed)
-        words = _words(drawn)[: request.prompt.max_tokens]
+        if request.prefix:
+            drawn = _rest(request.prefix, drawn, law, seed)
+            prompt_tokens += len(request.prefix.split())
+        words = _words(drawn, after=request.prefix)[: request.prompt.max_tokens]
         said = 0
         while said < len(words) and not cancelled.is_set():
             piece = words[said : said + DELTA_TOKENS]
@@ -145,11 +151,26 @@ class SimulatedEngine:
             await asyncio.wait_for(cancelled.wait(), self._pace * tokens / self._tokens_per_second)
 
 
-def _words(drawn: Drawn) -> list[str]:
+def _words(drawn: Drawn, after: str) -> list[str]:
     """The completion, a word a token; its answer comes last."""
     conclusion = CONCLUSION.format(answer=drawn.answer).split()[-drawn.tokens :]
-    words = ["so"] * (drawn.tokens - len(conclusion)) + conclusion
-    return [words[0], *(f" {word}" for word in words[1:])]
+    words = [FILLER] * (drawn.tokens - len(conclusion)) + conclusion
+    return [f" {words[0]}" if after else words[0], *(f" {word}" for word in words[1:])]
+
+
+def _rest(prefix: str, drawn: Drawn, law: Law, seed: int) -> Drawn:
+    """What follows a text: after words that all samples begin with, what is left of a longer one; else an answer, now.
+
+    So one that grows piece by piece has the law of one drawn at once, but for a token if it breaks in the conclusion.
+    """
+    said = prefix.split()
+    if set(said) != {FILLER}:
+        return drawn._replace(tokens=1)
+    for attempt in range(MOST_ATTEMPTS):
+        if drawn.tokens > len(said):
+            break
+        drawn = law.draw(derive_seed("longer", seed, attempt))
+    return drawn._replace(tokens=max(1, drawn.tokens - len(said)))
 
 
 def _prompt_tokens(prompt: Prompt) -> int:
