@@ -44,9 +44,10 @@ ONE_BY_ONE = {
     "sprt",
     "rejection_sampling",
     "verifier_threshold",
+    "timely_vote",
 }
-"""Those that ask for the next sample when they have seen the last."""
-RACES = {"short_m_at_k"}
+"""Those that ask for the next sample when they have seen one."""
+RACES = {"short_m_at_k", "timely_vote"}
 """Those that cut what is slower: what is stored from a first run arrives before all else in a second."""
 
 

@@ -28,5 +28,9 @@ STRATEGIES: Registry[Strategy] = Registry(
         "sprt": "perpend.strategies.sprt:Sprt",
         "short_m_at_k": "perpend.strategies.short_m_at_k:ShortMAtK",
         "cascade": "perpend.strategies.cascade:Cascade",
+        "capped_vote": "perpend.strategies.capped_vote:CappedVote",
+        "timely_vote": "perpend.strategies.timely_vote:TimelyVote",
+        "parallel_probing": "perpend.strategies.parallel_probing:ParallelProbing",
+        "confidence_momentum": "perpend.strategies.confidence_momentum:ConfidenceMomentum",
     },
 )

@@ -1,27 +1,53 @@
-"""What strategies share that start N samples side by side and stop once a rule is content with those that finished.
+"""What strategies share that run samples side by side and stop once a rule is content with those that finished.
 
 Live and offline the rule is asked each time a sample ends, in the order of finish: offline by completion tokens, ties
-by index in the order drawn. What is still running then is cut, and charged min(its tokens, tokens at the cut).
+by index in the order drawn. What is still running then is cut, and charged min(its tokens, tokens since it started).
+Where fewer run at once than are wanted, the next one starts as one ends.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perpend.core import Bools, Draw, Floats, Ints, Orders, Outcomes, Pool, Result, Run, Spend, StopReason
+from perpend.core import (
+    Bools,
+    Draw,
+    Floats,
+    Ints,
+    Orders,
+    Outcomes,
+    Pool,
+    Prompt,
+    Result,
+    Run,
+    Spend,
+    StopReason,
+)
 from perpend.stats import running_vote
 from perpend.strategies.stopping import Certify, Rule, credit_of, in_order, monte_carlo_error
 from perpend.strategies.votes import Tally, codes
 
 
-async def vote_as_they_finish(run: Run, n: int, rule: Rule, certify: Certify) -> Result:
-    """Start n samples, and return the leader of the plain vote once the rule is content with those that finished."""
+async def vote_as_they_finish(
+    run: Run, n: int, rule: Rule, certify: Certify, *, at_once: int | None = None, prompt: Prompt | None = None
+) -> Result:
+    """Draw up to n samples, and return the leader of the plain vote once the rule is content with those that finished.
+
+    Args:
+        run: the world.
+        n: the most samples.
+        rule: asked each time that one ends.
+        certify: what an early stop rests on.
+        at_once: how many run side by side; None: all.
+        prompt: what to sample from; None: the run's.
+    """
     tally = Tally()
-    async for sample in run.sample(n, at_once=n, order="finish"):
+    async for sample in run.sample(n, prompt, at_once=min(n, at_once or n), order="finish"):
         tally.add(sample)
         if tally.leader is not None:
             run.submit(tally.leader, confidence=len(run.samples))
@@ -31,8 +57,10 @@ async def vote_as_they_finish(run: Run, n: int, rule: Rule, certify: Certify) ->
     return run.result(tally.leader)
 
 
-def finished_outcomes(pool: Pool, draw: Draw, orders: Orders, rule: Rule, *, n: int) -> Outcomes:
-    """Outcomes for every N: the first N samples of each order are started together.
+def finished_outcomes(
+    pool: Pool, draw: Draw, orders: Orders, rule: Rule, *, n: int, at_once: int | None = None
+) -> Outcomes:
+    """Outcomes for every N: the first N samples of each order are what may be started.
 
     `samples` counts those that finished. One that was cut is charged its prompt and what it had said.
 
@@ -42,29 +70,31 @@ def finished_outcomes(pool: Pool, draw: Draw, orders: Orders, rule: Rule, *, n: 
         orders: whose permutations (what was never drawn at their end) they are started in.
         rule: asked each time that one ends.
         n: the most samples.
+        at_once: how many run side by side; None: all.
 
     Returns:
         means over the orders, [1, problem, N], with their Monte Carlo error.
     """
     width = min(n, pool.samples)
     order = orders.of(draw)[..., :width]
-    started = _Started.of(pool, order)
+    started = _Started.of(pool, order, at_once or width)
     end = _End.before(started)
     correct = np.empty((width, *order.shape[:2]), np.float32)
+    stopped_right = np.empty((len(pool.problems), width))
     means = {name: np.empty((len(pool.problems), width)) for name in MEASURES}
     for last in range(width):
         end.start(started, last, rule)
         correct[last] = credit_of(pool, end.leader.reshape(order.shape[:2]))
         for name, measured in end.measures(started.first(last + 1)).items():
             means[name][:, last] = measured.reshape(order.shape[:2]).mean(axis=0)
-    drawn = np.minimum(np.arange(1, width + 1), pool.mask.sum(axis=1)[:, None])
+        stopped_right[:, last] = (end.stopped.reshape(order.shape[:2]) * correct[last]).mean(axis=0)
     prompt = pool.prompt_tokens[:, None].astype(np.float64)
     spend = Spend(
-        prompt=(drawn * prompt)[None],
-        cached=(np.maximum(drawn - 1, 0) * prompt)[None],
+        prompt=(means["asked"] * prompt)[None],
+        cached=(np.maximum(means["asked"] - 1, 0) * prompt)[None],
         completion=means["completion"][None],
         discarded=means["discarded"][None],
-        verifier=np.zeros((1, *drawn.shape)),
+        verifier=np.zeros((1, *means["asked"].shape)),
         device_seconds=means["device_seconds"][None],
     )
     return Outcomes(
@@ -74,40 +104,76 @@ def finished_outcomes(pool: Pool, draw: Draw, orders: Orders, rule: Rule, *, n: 
         latency_seconds=means["latency_seconds"][None],
         monte_carlo=monte_carlo_error(correct),
         stopped=means["stopped"][None],
+        stopped_right=stopped_right[None],
     )
 
 
-MEASURES = ("finished", "completion", "discarded", "device_seconds", "latency_seconds", "stopped")
+MEASURES = ("asked", "finished", "completion", "discarded", "device_seconds", "latency_seconds", "stopped")
 
 
 @dataclass(frozen=True)
 class _Started:
-    """Samples that run side by side, [row, sample] in the order started; a row is a problem in one order."""
+    """Samples in the order started, [row, sample] of each; a row is a problem in one order.
+
+    `starts` says when, in tokens, and `waits` in seconds; `at_once` run side by side.
+    """
 
     keys: Ints
     tokens: Ints
     seconds: Floats
     device_seconds: Floats
     exists: Bools
+    starts: Ints
+    waits: Floats
+    at_once: int
 
     @classmethod
-    def of(cls, pool: Pool, order: Ints) -> _Started:
+    def of(cls, pool: Pool, order: Ints, at_once: int) -> _Started:
         def rows(values: NDArray[Any]) -> NDArray[Any]:
             return in_order(values, order).reshape(-1, order.shape[-1])
 
+        tokens, seconds = rows(np.where(pool.mask, pool.completion_tokens, 0)), rows(pool.seconds)
+        starts, waits = _turns(tokens, seconds, at_once)
         return cls(
             keys=rows(np.where(pool.mask, pool.keys, -1)),
-            tokens=rows(np.where(pool.mask, pool.completion_tokens, 0)),
-            seconds=rows(pool.seconds),
+            tokens=tokens,
+            seconds=seconds,
             device_seconds=rows(np.where(pool.mask, pool.device_seconds, 0.0)),
             exists=rows(pool.mask),
+            starts=starts,
+            waits=waits,
+            at_once=at_once,
         )
 
+    @property
+    def ends(self) -> Ints:
+        """When each would finish, in tokens."""
+        return self.starts + self.tokens
+
     def first(self, n: int) -> _Started:
-        return _Started(**{name: part[:, :n] for name, part in vars(self).items()})
+        return self._each(lambda part: part[:, :n])
 
     def rows(self, which: Bools) -> _Started:
-        return _Started(**{name: part[which] for name, part in vars(self).items()})
+        return self._each(lambda part: part[which])
+
+    def _each(self, take: Callable[[NDArray[Any]], NDArray[Any]]) -> _Started:
+        taken: dict[str, Any] = {name: take(part) for name, part in vars(self).items() if isinstance(part, np.ndarray)}
+        return replace(self, **taken)
+
+
+def _turns(tokens: Ints, seconds: Floats, at_once: int) -> tuple[Ints, Floats]:
+    """When each sample starts, [row, sample] in tokens and in seconds: as soon as one that runs has ended."""
+    starts, waits = np.zeros_like(tokens), np.zeros_like(seconds)
+    if at_once >= tokens.shape[1]:
+        return starts, waits
+    row = np.arange(len(tokens))
+    free, since = np.zeros((len(tokens), at_once), np.int64), np.zeros((len(tokens), at_once))
+    for i in range(tokens.shape[1]):
+        place = free.argmin(axis=1)
+        starts[:, i], waits[:, i] = free[row, place], since[row, place]
+        free[row, place] += tokens[:, i]
+        since[row, place] += seconds[:, i]
+    return starts, waits
 
 
 @dataclass
@@ -117,7 +183,7 @@ class _End:
     Attributes:
         leader: the vote's leader then; −1 for none.
         finished: samples that had finished.
-        cut: tokens that each had been given by then.
+        cut: the time then, in tokens.
         completion: tokens of those that had finished.
         latency_seconds: of the slowest of them.
         stopped: whether the rule ended it, rather than the last sample.
@@ -138,7 +204,7 @@ class _End:
 
     def start(self, started: _Started, last: int, rule: Rule) -> None:
         """Let one more run with them: it changes nothing where the rule had stopped before it would have finished."""
-        heard = started.exists[:, last] & (~self.stopped | (started.tokens[:, last] < self.cut))
+        heard = started.exists[:, last] & (~self.stopped | (started.ends[:, last] < self.cut))
         if heard.any():
             anew = _race(started.first(last + 1).rows(heard), rule)
             for name, part in vars(anew).items():
@@ -146,9 +212,10 @@ class _End:
 
     def measures(self, started: _Started) -> dict[str, NDArray[Any]]:
         """What it came to, by the names of MEASURES."""
-        given = np.minimum(started.tokens, self.cut[:, None])
+        given = np.clip(self.cut[:, None] - started.starts, 0, started.tokens)
         share = given / np.maximum(started.tokens, 1)
         return {
+            "asked": np.minimum(started.exists.sum(axis=1), started.at_once + np.maximum(self.finished - 1, 0)),
             "finished": self.finished,
             "completion": self.completion,
             "discarded": given.sum(axis=1) - self.completion,
@@ -160,9 +227,11 @@ class _End:
 
 def _race(started: _Started, rule: Rule) -> _End:
     """Hear samples in the order of their finish until the rule is content, or none is left."""
-    length = np.where(started.exists, started.tokens, np.iinfo(np.int64).max)
-    finish = np.argsort(length, axis=1, kind="stable")
-    tokens, seconds = (np.take_along_axis(part, finish, axis=1) for part in (started.tokens, started.seconds))
+    ends = np.where(started.exists, started.ends, np.iinfo(np.int64).max)
+    finish = np.argsort(ends, axis=1, kind="stable")
+    tokens, seconds = (
+        np.take_along_axis(part, finish, axis=1) for part in (started.tokens, started.waits + started.seconds)
+    )
     vote = running_vote(np.take_along_axis(started.keys, finish, axis=1))
     there = started.exists.sum(axis=1)
     turns = np.arange(len(vote.leader))[:, None]
@@ -174,7 +243,7 @@ def _race(started: _Started, rule: Rule) -> _End:
     return _End(
         leader=vote.leader[last, each],
         finished=last + 1,
-        cut=tokens[each, last],
+        cut=np.take_along_axis(ends, finish, axis=1)[each, last],
         completion=np.where(heard, tokens, 0).sum(axis=1),
         latency_seconds=np.where(heard, seconds, 0.0).max(axis=1),
         stopped=stopped,

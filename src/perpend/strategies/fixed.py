@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perpend.core import Bools, ConfigError, Floats, Outcomes, Pool, Run, Sample, Spend
+from perpend.core import Bools, ConfigError, Floats, Outcomes, Pool, Prompt, Run, Sample, Spend
 from perpend.stats import expected_max_curve
 from perpend.strategies.votes import Tally
 
@@ -19,13 +19,13 @@ def refuse_no_samples(n: int) -> None:
         raise ConfigError(f"A strategy cannot choose among n={n} samples.", "Give n=1 or more.")
 
 
-async def draw(run: Run, n: int) -> list[Sample]:
+async def draw(run: Run, n: int, prompt: Prompt | None = None) -> list[Sample]:
     """n samples, all at once, in the order of their index; fewer where the budget ends.
 
     Whenever the time runs out, the leader of the plain vote so far is the answer.
     """
     samples, tally = [], Tally()
-    async for sample in run.sample(n, at_once=n, together=True):
+    async for sample in run.sample(n, prompt, at_once=n, together=True):
         samples.append(sample)
         tally.add(sample)
         if tally.leader is not None:
