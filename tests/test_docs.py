@@ -47,6 +47,10 @@ ALL = [(document, words) for document in DOCUMENTS for words in commands(documen
 QUICK = [words for _, words in ALL if "simulated" in words or words[0] in ("list", "doctor") or "runs/first" in words]
 
 
+UNTESTED = {"vllm"}
+"""What wants a GPU, so that the suite has passed with no version of it that could be pinned."""
+
+
 def run(folder: Path, *command: str, **environment: str) -> str:
     """Run in a folder; returns stdout."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PERPEND_")}
@@ -163,7 +167,7 @@ def test_every_dependency_is_pinned() -> None:
     groups = [*project["dependency-groups"].values(), *project["project"]["optional-dependencies"].values()]
     wanted = project["project"]["dependencies"] + [each for group in groups for each in group]
     pinned = {_plain(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
-    assert {_plain(each) for each in wanted} <= pinned
+    assert {_plain(each) for each in wanted} - UNTESTED <= pinned
 
 
 def _plain(requirement: str) -> str:

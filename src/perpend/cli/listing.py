@@ -89,7 +89,7 @@ def _entry(registry: Registry[Any], name: str) -> Entry:
     return Entry(name, " ".join(doc.split("\n\n")[0].split()), options, oracle=getattr(factory, "oracle", False))
 
 
-GIVEN_BY_THE_STUDY = ("task", "name", "reproducible", "source", "study_folder")
+GIVEN_BY_THE_STUDY = ("task", "name", "reproducible", "source", "study_folder", "key")
 """Parameters that no one writes in a string."""
 
 

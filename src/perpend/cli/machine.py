@@ -49,6 +49,7 @@ def examine() -> list[Check]:
         library("engine: embedded", "openvino_genai", "openvino-genai"),
         model(),
         endpoint(),
+        vllm(),
         library("graders: math", "math_verify", "math-verify"),
         library("report: charts", "vl_convert", "vl-convert-python"),
         browser(),
@@ -137,6 +138,17 @@ def endpoint() -> Check:
         return Check(name, State.GOOD, f"openai:MODEL asks {url}, with the key in {variable}")
     remedy = f"Set {VARIABLES[-1]} where a server wants one; a server of your own mostly does not."
     return Check(name, State.OPTIONAL, f"openai:MODEL asks {url}, without a key", remedy)
+
+
+def vllm() -> Check:
+    """Whether `vllm:MODEL` can start a server here."""
+    from perpend.core import EngineError
+    from perpend.engines.vllm import usable_command
+
+    try:
+        return Check("engine: vllm", State.GOOD, usable_command())
+    except EngineError as error:
+        return Check("engine: vllm", State.OPTIONAL, error.message, error.remedy)
 
 
 def browser() -> Check:

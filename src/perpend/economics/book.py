@@ -14,7 +14,7 @@ from perpend.economics.known import known_price
 from perpend.economics.prices import Quote, parse_price, quoted
 
 ENDPOINT = "openai"
-BY_THE_HOUR = ("embedded",)
+BY_THE_HOUR = ("embedded", "vllm")
 """Engines that cost this machine's time, unless a price is given for them by name."""
 HOW = (
     "Write IN,CACHED,OUT in dollars per million tokens, NAME=IN,CACHED,OUT for one engine, or the name of a price file "

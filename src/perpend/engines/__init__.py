@@ -10,5 +10,6 @@ ENGINES: Registry[Engine] = Registry(
         "openai": "perpend.engines.openai:OpenAIEngine",
         "replay": "perpend.engines.replay:ReplayEngine",
         "simulated": "perpend.engines.simulated:SimulatedEngine",
+        "vllm": "perpend.engines.vllm:VllmEngine",
     },
 )

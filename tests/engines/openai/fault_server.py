@@ -63,6 +63,7 @@ class Config:
         numbered: every text ends with the number of its entry in the ledger.
         key: that it wants; "" for any.
         context: tokens of prompt and completion together.
+        model: that it serves.
         server: what it says that it is.
         gap: seconds between the events of a stream.
         text: that it says, whatever it is asked; "" for words.
@@ -82,6 +83,7 @@ class Config:
     numbered: bool = False
     key: str = ""
     context: int = 4096
+    model: str = "m"
     server: str = "vllm"
     gap: float = 0.0
     text: str = ""
@@ -169,7 +171,7 @@ class FaultServer:
         if self.config.key and self.headers.get("authorization") != f"Bearer {self.config.key}":
             return _send(writer, 401, {"error": {"message": f"Bad key {self.headers.get('authorization', '')}"}})
         if path == "/v1/models" and "models" in self.config.features:
-            served = {"id": "m", "owned_by": self.config.server, "max_model_len": self.config.context}
+            served = {"id": self.config.model, "owned_by": self.config.server, "max_model_len": self.config.context}
             return _send(writer, 200, {"data": [served]})
         kinds = {"/v1/chat/completions": "chat", "/v1/completions": "raw"}
         if method != "POST" or kinds.get(path) not in self.config.features:
@@ -215,7 +217,7 @@ class FaultServer:
     def _refusal(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """What it objects to in a request."""
         features, limit = self.config.features, body.get("max_tokens") or body.get("max_completion_tokens") or 16
-        if body["model"] != "m":
+        if body["model"] != self.config.model:
             return {"message": f"no model {body['model']}", "code": "model_not_found"}
         if _prompt_tokens(body) + limit > self.config.context:
             return {"message": f"This model's maximum context length is {self.config.context} tokens."}

@@ -44,7 +44,7 @@ arrived is kept. Shorter ones come whole, which costs a fraction of the CPU."""
 class OpenAIEngine:
     """Completions from vLLM, SGLang, llama-server, or a hosted API.
 
-    The API key comes from `PERPEND_API_KEY` or `OPENAI_API_KEY` and from nowhere else.
+    A user's API key comes from `PERPEND_API_KEY` or `OPENAI_API_KEY` and from nowhere else.
 
     Args:
         target: `URL#MODEL`; replicas of one model as `URL,URL#MODEL`; `URL` where one model is served; `MODEL` at
@@ -55,6 +55,7 @@ class OpenAIEngine:
         connect_seconds, first_token_seconds, gap_seconds, whole_seconds: time-outs, see `Timeouts`.
         attempts: at a call that may have cost something.
         patience_seconds: without any answer, until the server is given up.
+        key: of a server that perpend itself has started; None: the user's.
     """
 
     fingerprint: str
@@ -74,6 +75,7 @@ class OpenAIEngine:
         whole_seconds: float = 1800.0,
         attempts: int = 8,
         patience_seconds: float = 300.0,
+        key: Secret | None = None,
     ) -> None:
         if min(max_connections, attempts) < 1:
             raise ConfigError("An engine needs a connection and an attempt.", "Set max_connections and attempts to 1.")
@@ -86,7 +88,7 @@ class OpenAIEngine:
         self._most = max_connections
         self._timeouts = Timeouts(connect_seconds, first_token_seconds, gap_seconds, whole_seconds)
         self._persistence = Persistence(attempts, patience_seconds)
-        self._key = Secret()
+        self._own_key, self._key = key, Secret()
         self._purse: Purse = Bottomless()
         self._transport: Transport | None = None
         self._caller: Caller | None = None
@@ -103,7 +105,7 @@ class OpenAIEngine:
         """
         if self._caller is not None:
             return
-        self._key, self._purse = Secret.from_environment(), purse or Bottomless()
+        self._key, self._purse = self._own_key or Secret.from_environment(), purse or Bottomless()
         self._transport = Transport(self._key, self._timeouts)
         try:
             await self._probe(self._transport)
@@ -116,6 +118,11 @@ class OpenAIEngine:
         transport, self._transport, self._caller = self._transport, None, None
         if transport is not None:
             await transport.close()
+
+    def forget(self) -> None:
+        """Remove what is remembered of the servers: the next start probes them anew."""
+        for each in self._probed:
+            each.cache.forget()
 
     @property
     def overhead(self) -> Charge:
@@ -178,8 +185,7 @@ class OpenAIEngine:
             if self._transport is None or not any(each.remembered for each in self._probed):
                 raise rejection
             self._renewed = True
-            for each in self._probed:
-                each.cache.forget()
+            self.forget()
             await self._probe(self._transport)
 
     async def _answer(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
