@@ -21,6 +21,7 @@ from perpend.core import (
     Pools,
     Problem,
     Prompt,
+    Rankings,
     Result,
     Run,
     Sample,
@@ -127,8 +128,22 @@ def pool_of(rows: Sequence[Sequence[Tiny]]) -> Pool:
         mask=array(0, [[1.0] * len(row) for row in rows]).astype(bool),
         probabilities={"known": probabilities},
         texts=[[tiny.text(i) for i, tiny in enumerate(row)] for row in rows],
+        rankings=_rankings(rows, shape),
         logprobs=array(np.nan, [[np.nan if t.logprob is None else t.logprob for t in row] for row in rows]),
     )
+
+
+def _rankings(rows: Sequence[Sequence[Tiny]], shape: tuple[int, int]) -> Rankings:
+    """Keys as lists: `1>2` is one answer of two."""
+    width = max([len(t.key.split(">")) for row in rows for t in row if t.key], default=1)
+    keys, correct = np.full((*shape, width), -1), np.zeros((*shape, width), bool)
+    for p, row in enumerate(rows):
+        seen: dict[str, int] = {}
+        for s, tiny in enumerate(row):
+            for place, answer in enumerate(tiny.key.split(">") if tiny.key else ()):
+                keys[p, s, place] = seen.setdefault(answer, len(seen))
+                correct[p, s, place] = answer == RIGHT
+    return Rankings(keys, correct)
 
 
 def pools_of(rows: Sequence[Sequence[Tiny]], draw: Draw = SAMPLED) -> Pools:

@@ -33,6 +33,7 @@ from perpend.core.pool import (
     PoolField,
     Pools,
     Probes,
+    Rankings,
     Spend,
 )
 from perpend.core.problem import Problem
@@ -108,6 +109,7 @@ __all__ = [
     "Problem",
     "Prompt",
     "Purse",
+    "Rankings",
     "Recorder",
     "Registry",
     "Request",

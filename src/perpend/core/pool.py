@@ -35,6 +35,8 @@ class PoolField(StrEnum):
     """Answers forced along each trace."""
     FINISH = "reasons to end"
     """Why each sample ended."""
+    RANKINGS = "ranked lists of answers"
+    """Several answers a sample, the likeliest first."""
     LOGPROBS = "log-probabilities"
     """How likely the model found each sample."""
     PROBABILITIES = "probabilities of being right"
@@ -85,6 +87,23 @@ class Probes:
         return replace(self, keys=self.keys[which], correct=self.correct[which])
 
 
+@dataclass(frozen=True)
+class Rankings:
+    """Answers that samples list, the likeliest first: [problem, sample, place].
+
+    Attributes:
+        keys: answers as codes within the problem, others than those of `Pool.keys`; −1 past a list's end.
+        correct: held against the problem's key.
+    """
+
+    keys: Ints
+    correct: Bools
+
+    def rows(self, which: slice | Ints) -> Rankings:
+        """The same for some of the problems."""
+        return Rankings(self.keys[which], self.correct[which])
+
+
 MEASURED = frozenset({PoolField.ANSWERS, PoolField.TOKENS, PoolField.SECONDS})
 
 
@@ -106,6 +125,7 @@ class Pool:
         probabilities: by verifier name, for those that give calibrated ones; NaN where they gave none.
         probes: answers forced along the traces, None where there are none.
         texts: [problem][sample], where a strategy of the study reads them.
+        rankings: the answers that samples list, where a strategy of the study reads them.
         logprobs: each sample's log-probability, summed over its tokens; NaN where unknown, None where all are.
         fields: what was measured; arrays of the rest hold nothing to rely on.
     """
@@ -123,6 +143,7 @@ class Pool:
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
     probes: Probes | None = None
     texts: Sequence[Sequence[str]] | None = None
+    rankings: Rankings | None = None
     logprobs: Floats | None = None
     fields: frozenset[PoolField] = MEASURED
 
@@ -153,6 +174,7 @@ class Pool:
             probabilities={name: probability[which] for name, probability in self.probabilities.items()},
             probes=self.probes.rows(which) if self.probes else None,
             texts=[self.texts[i] for i in chosen] if self.texts is not None else None,
+            rankings=self.rankings.rows(which) if self.rankings else None,
             logprobs=None if self.logprobs is None else self.logprobs[which],
         )
 

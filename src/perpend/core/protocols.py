@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perpend.core.run import Run
 
 
-DRAWN = frozenset(PoolField) - {PoolField.PROBES, PoolField.LOGPROBS, PoolField.PROBABILITIES}
+DRAWN = frozenset(PoolField) - {PoolField.PROBES, PoolField.RANKINGS, PoolField.LOGPROBS, PoolField.PROBABILITIES}
 """What is known of a sample that an engine has generated."""
 
 

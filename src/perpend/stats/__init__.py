@@ -16,6 +16,7 @@ from perpend.stats.intervals import Interval, mover
 from perpend.stats.leading import first_is_largest, vote_states
 from perpend.stats.majority import majority_curve
 from perpend.stats.orders import permutations
+from perpend.stats.ranked import borda, instant_runoff, ranked_winners, reciprocal_rank
 from perpend.stats.ranks import best_of_n_curve, expected_max_curve
 from perpend.stats.running import RunningVote, running_vote
 from perpend.stats.scaling import (
@@ -48,6 +49,7 @@ __all__ = [
     "auc_within_problems",
     "best_of_n_curve",
     "beta_intervals",
+    "borda",
     "cost_per_correct",
     "coverage_curve",
     "difficulty_bins",
@@ -58,6 +60,7 @@ __all__ = [
     "fit_beta",
     "fit_power_law",
     "holm",
+    "instant_runoff",
     "loss_gaps",
     "majority_curve",
     "mean_interval",
@@ -69,6 +72,8 @@ __all__ = [
     "pass_at_k",
     "permutations",
     "power_law_intervals",
+    "ranked_winners",
+    "reciprocal_rank",
     "running_softmax_mean",
     "running_vote",
     "sign_flip_test",

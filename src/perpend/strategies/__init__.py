@@ -18,6 +18,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "best_of_majority": "perpend.strategies.best_of_majority:BestOfMajority",
         "soft_best_of_n": "perpend.strategies.soft_best_of_n:SoftBestOfN",
         "pessimism": "perpend.strategies.pessimism:Pessimism",
+        "ranked_votes": "perpend.strategies.ranked_votes:RankedVotes",
         "mbr": "perpend.strategies.mbr:Mbr",
         "pandora": "perpend.strategies.pandora:Pandora",
         "coverage": "perpend.strategies.coverage:Coverage",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perpend.core import SAMPLED, Draw, Floats, Pool, Pools, Strategy
+from perpend.core import SAMPLED, Draw, Floats, Pool, Pools, Rankings, Strategy
 from perpend.stats import Half, coverage_curve, difficulty_bins, mean_interval, paired_interval
 from perpend.strategies.fixed import ragged
 from perpend.study.evaluate import Evaluated, estimate
@@ -124,6 +124,8 @@ def _half_of(pool: Pool, half: Half) -> Pool:
         texts=None
         if pool.texts is None
         else [[row[i] for i in kept] for row, kept in zip(pool.texts, half.columns, strict=True)],
+        rankings=pool.rankings
+        and Rankings(pool.rankings.keys[rows, half.columns], pool.rankings.correct[rows, half.columns]),
         logprobs=None if pool.logprobs is None else take(pool.logprobs),
         probabilities={name: take(probability) for name, probability in pool.probabilities.items()},
     )

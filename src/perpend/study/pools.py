@@ -30,6 +30,7 @@ from perpend.store import Store
 from perpend.study.complete import complete_prefix
 from perpend.study.plan import Block, Plan, PlannedTask
 from perpend.study.probes import probe_arrays
+from perpend.study.rankings import ranking_arrays
 from perpend.study.results import EngineInfo
 
 RIGHT = 0.5
@@ -82,7 +83,11 @@ def _holds(pool: Pool, verifier: str | None) -> frozenset[PoolField]:
     """What a pool holds for strategies that read one verifier's scores."""
     given = pool.probabilities.get(verifier or "")
     sure = given is not None and bool((~np.isnan(given) | np.isnan(pool.scores[verifier or ""])).all())
-    extra = {PoolField.LOGPROBS: pool.logprobs is not None, PoolField.PROBABILITIES: sure}
+    extra = {
+        PoolField.RANKINGS: pool.rankings is not None,
+        PoolField.LOGPROBS: pool.logprobs is not None,
+        PoolField.PROBABILITIES: sure,
+    }
     return pool.fields | {name for name, there in extra.items() if there}
 
 
@@ -94,7 +99,7 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
     correct = {key: score.value >= RIGHT for key, score in scores[task.grader].items()}
     codes: dict[str, dict[str, int]] = defaultdict(dict)
     along, counts = store.probes(task.task.name), store.counts()
-    wants_texts = any(PoolField.TEXTS in strategy.needs for strategy in task.strategies.values())
+    wanted = {need for strategy in task.strategies.values() for need in strategy.needs}
 
     def pools_of(engine: EngineInfo) -> TaskPools:
         rows = {
@@ -112,10 +117,11 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
             return _counted(engine.name, problems, [counts[pool] for pool in named], size)
         pool = _pool(engine.name, problems, rows, size, correct, scores, codes)
         probes = probe_arrays(task.task.name, rows, along, correct, codes, size)
-        texts = [[s.text for s in row] for row in rows] if wants_texts and PoolField.TEXTS in holds else None
+        texts = [[s.text for s in row] for row in rows] if PoolField.TEXTS in wanted & holds else None
+        lists = ranking_arrays(task.task, problems, rows, size) if PoolField.RANKINGS in wanted else None
         here = {PoolField.PROBES: probes is not None, PoolField.TEXTS: texts is not None}
         fields = (holds - set(here)) | {name for name, there in here.items() if there}
-        return replace(pool, probes=probes, texts=texts, fields=fields)
+        return replace(pool, probes=probes, texts=texts, rankings=lists, fields=fields)
 
     def _row(source: DrawnFrom, size: int) -> list[Sample]:
         pool = pool_key(source)
