@@ -14,7 +14,9 @@ from tests.cli.conftest import Perpend
 def test_it_looks_at_everything_and_says_what_to_do(perpend: Perpend) -> None:
     result = perpend("doctor", "--json")
     checks = json.loads(result.stdout)
-    assert {"python", "processor", "memory", "embedded model", "engine: embedded", "engine: vllm"} <= {c["name"] for c in checks}
+    assert {"python", "processor", "memory", "embedded model", "engine: embedded", "engine: vllm"} <= {
+        c["name"] for c in checks
+    }
     assert all(check["remedy"] for check in checks if check["state"] != "good")
 
 
