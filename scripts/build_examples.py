@@ -31,8 +31,8 @@ DIGITS = 5
 Row = dict[str, Any]
 
 
-def main(data: Path) -> None:
-    """Build all of them."""
+def main(data: Path, out: Path = OUT) -> None:
+    """Build all of them, into the package."""
     for name, rows, licence in (
         ("game24-gpt4", game24(data / "tot-game24"), data / "tot-game24" / "LICENSE"),
         ("cruxeval-codellama", cruxeval(data / "cruxeval"), data / "cruxeval" / "LICENSE"),
@@ -40,7 +40,7 @@ def main(data: Path) -> None:
         ("math-contests-llama", contests(data / "rg-eval"), data / "rg-eval" / "LICENSE"),
         ("gpqa-genrm", genrm(data / "sc-genrm"), data / "rg-eval" / "LICENSE"),
     ):
-        folder = OUT / name
+        folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         packed = lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME)

@@ -39,6 +39,7 @@ def test_a_wrong_map_is_refused_by_name(tmp_path):
         ("speed=fast", "'speed=fast' maps no field"),
         ("key=gold,key=answer", "mapped twice"),
         ("score.=reward", "maps no field"),
+        ("problem=problem,key=gold,answer=answer,probes=reward", "tokens between two"),
         ("score.exact=reward", "maps no field"),
     ):
         with pytest.raises(ConfigError, match=said):
@@ -88,12 +89,13 @@ def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path):
 
 def test_fields_are_read_as_what_they_mean(tmp_path):
     row = {
-        "problem": 7.0, "model": "m", "correct": "C", "finish": "max_tokens", "seconds": "1.5", "n_votes": [1, 0, None],
+        "gold": "1", "problem": 7.0,
+        "model": "m", "correct": "C", "finish": "max_tokens", "seconds": "1.5", "n_votes": [1, 0, None],
         "sample": 4, "probes": ["1", None], "logprob": -3,
     }  # fmt: skip
     columns = "problem=problem,model=model,correct=correct,finish=finish,seconds=seconds,score=n_votes,index=sample"
     preview = preview_file(
-        write(tmp_path, "s.jsonl", [row]), [f"{columns},probes=probes,probe_every=250,logprob=logprob"]
+        write(tmp_path, "s.jsonl", [row]), [f"{columns},key=gold,probes=probes,probe_every=250,logprob=logprob"]
     )
     (found,) = preview.found
     assert (found.problem, found.correct, found.finish, found.seconds) == ("7", 1.0, Finish.LENGTH, 1.5)

@@ -31,9 +31,6 @@ from perpend.study.spec import DEFAULT_STRATEGIES, SPEC, StudySpec
 from perpend.tasks.imported import Imported, data_of, prompt_of
 from perpend.tasks.reading import Reader
 
-TOKENS_BETWEEN_PROBES = 500
-"""Where the file does not say; probes are then only counted, and this is the published studies' interval."""
-
 
 @dataclass(frozen=True)
 class Writing:
@@ -78,19 +75,25 @@ class Writing:
         if self.arranged.counts:
             store.add_counts([(source, of[0].n or 0, of[0].c or 0) for source, of in drawn])
             return
-        store.add_recorded(
-            sources.values(),
-            (self._sample(source, index, found) for source, of in drawn for index, found in enumerate(of)),
-        )
+        named = [
+            (SampleKey(pool, index), source, found)
+            for source, of in drawn
+            for pool in [pool_key(source)]
+            for index, found in enumerate(of)
+        ]
+        store.add_recorded(sources.values(), (self._sample(*each) for each in named))
         for verifier in task.scored_by:
-            store.record_scores(task.recorded_as(verifier), list(_scores(verifier, task, drawn)))
+            given = ((name, self._score(verifier, task, found)) for name, _, found in named)
+            store.record_scores(
+                task.recorded_as(verifier), [(name, Score(value)) for name, value in given if value is not None]
+            )
 
-    def _sample(self, source: DrawnFrom, index: int, found: Found) -> Sample:
+    def _sample(self, name: SampleKey, source: DrawnFrom, found: Found) -> Sample:
         answer = self._answer(found)
         return Sample(
             problem=source.problem,
-            pool=pool_key(source),
-            index=index,
+            pool=name.pool,
+            index=name.index,
             engine=source.engine,
             text=found.text or "",
             answer=answer,
@@ -113,7 +116,11 @@ class Writing:
         for number, said in enumerate(found.probes or (), start=1):
             answer = None if said is None else self.reader.extract(said)
             key = None if answer is None else self.reader.canonical(answer)
-            yield number * (found.probe_every or TOKENS_BETWEEN_PROBES), Probe(answer, key)
+            yield number * (found.probe_every or 0), Probe(answer, key)
+
+    def _score(self, verifier: str, task: Imported, found: Found) -> float | None:
+        """A verifier's, or the verdict; None where the sample has none."""
+        return found.correct if verifier == task.grader else found.scores.get(verifier)
 
     def _fingerprint(self, model: str) -> str:
         return digest(["imported", self.origin.sha256, model])
@@ -170,15 +177,3 @@ def _reads_samples_alone(name: str) -> bool:
 
 def _engine(model: str) -> str:
     return f"replay:#{model}"
-
-
-def _scores(
-    verifier: str, task: Imported, drawn: Sequence[tuple[DrawnFrom, Sequence[Found]]]
-) -> Iterator[tuple[SampleKey, Score]]:
-    """The scores of one verifier, or the verdicts, of the samples that have them."""
-    for source, samples in drawn:
-        pool = pool_key(source)
-        for index, found in enumerate(samples):
-            value = found.correct if verifier == task.grader else found.scores.get(verifier)
-            if value is not None:
-                yield SampleKey(pool, index), Score(value)

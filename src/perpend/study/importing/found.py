@@ -73,7 +73,7 @@ def find(rows: Rows, mapping: Mapping[str, str]) -> tuple[list[Found], list[tupl
     Raises ConfigError for a column that is in no row, and for a mapping that no sample can be read by.
     """
     every, paths = _fixed_interval(mapping, rows)
-    _check_columns(rows, paths)
+    _check_columns(rows, paths, mapping)
     found: list[Found] = []
     unfit = list(rows.unread)
     for number, row in enumerate(rows.rows):
@@ -99,12 +99,17 @@ def _fixed_interval(mapping: Mapping[str, str], rows: Rows) -> tuple[int | None,
     return int(column), {name: path for name, path in mapping.items() if name != "probe_every"}
 
 
-def _check_columns(rows: Rows, paths: Mapping[str, str]) -> None:
+def _check_columns(rows: Rows, paths: Mapping[str, str], mapping: Mapping[str, str]) -> None:
     for name, path in paths.items():
         if not any(has(row.value, path) for row in rows.rows):
             known = ", ".join(rows.columns) or "none, its rows are lists: write . for a row itself"
             raise ConfigError(f"No row has {path!r}, which {name} is mapped to.", f"Columns: {known}.")
-    told = paths.keys()
+    told = mapping.keys()
+    if "probes" in told and not {"probe_every", "key"} <= told:
+        raise ConfigError(
+            "Probes need the tokens between two of them, and a key to be graded by.",
+            "Map probe_every=COLUMN, or a number such as probe_every=500, and key=COLUMN.",
+        )
     if not told & {"key", "correct"} and not {"n", "c"} <= told:
         raise ConfigError(
             "Nothing tells which samples are right.",
@@ -121,6 +126,8 @@ def _found(
     found = _read_all(place, number, values, every)
     if "problem" in paths and found.problem is None:
         raise Unfit("it names no problem")
+    if found.probes is not None and not found.probe_every:
+        raise Unfit("it has probes, and no tokens between them")
     if {"n", "c"} <= paths.keys():
         if found.n is None or found.c is None:
             raise Unfit("its counts are missing")
