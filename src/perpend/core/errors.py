@@ -31,7 +31,15 @@ class TaskError(PerpendError):
 
 
 class EngineError(PerpendError):
-    """An engine cannot be started, or stopped working for good."""
+    """An engine cannot be started, or stopped working for good.
+
+    Args:
+        usage: what the call cost that ended like this, None where nobody knows.
+    """
+
+    def __init__(self, message: str, remedy: str = "", *, usage: Usage | None = None) -> None:
+        super().__init__(message, remedy)
+        self.usage = usage
 
 
 class RequestFailed(EngineError):  # noqa: N818 (named for what happened, as the field does)
@@ -43,15 +51,14 @@ class CallLost(RequestFailed):
 
     Args:
         retry_seconds: until the caller may send it again, under a new reservation; None: it will not be answered.
-        usage: what it cost, None where nobody knows.
+        usage: as for every EngineError.
     """
 
     def __init__(
         self, message: str, remedy: str = "", *, retry_seconds: float | None = None, usage: Usage | None = None
     ) -> None:
-        super().__init__(message, remedy)
+        super().__init__(message, remedy, usage=usage)
         self.retry_seconds = retry_seconds
-        self.usage = usage
 
 
 class SamplesExhausted(EngineError):  # noqa: N818 (named for what happened)

@@ -96,7 +96,7 @@ class Purchase:
             cause, charge = self._cause, Charge()
             return StopReason.SAMPLES
         except BaseException as failure:
-            known = failure.usage if isinstance(failure, CallLost) else None
+            known = failure.usage if isinstance(failure, EngineError) else None
             if known is None and self._engine.caps.local:
                 known = Usage(completion=self._heard_tokens)
             if known is not None:

@@ -265,7 +265,7 @@ class FaultServer:
         writer.write(_head(200, "text/event-stream", {"Transfer-Encoding": "chunked"}))
         events = list(reply.events())
         half = len(events) // 2
-        for number, event in enumerate(events[:half] if fault in ("cut", "drop_body") else events):
+        for number, event in enumerate(events[:half] if fault in ("cut", "drop_body", "late_429") else events):
             for _ in range(2 if fault == "duplicate" else 1):
                 _chunk(writer, f"data: {json.dumps(event)}\n\n".encode())
             if self.config.gap or number == 0:
@@ -278,10 +278,12 @@ class FaultServer:
             await writer.drain()
             writer.transport.abort()
             return False
+        if fault == "late_429":
+            _chunk(writer, b'data: {"error": {"code": 429, "message": "too many requests"}}\n\n')
         if fault not in ("cut", "no_done"):
             _chunk(writer, b": that is all\n\ndata: [DONE]\n\n")
         writer.write(b"0\r\n\r\n")
-        return fault != "cut"
+        return fault not in ("cut", "late_429")
 
 
 @dataclass

@@ -90,6 +90,21 @@ async def test_an_engine_that_answers_nothing_is_given_up(server: FaultServer, s
     assert not isinstance(lost.value, CallLost)
 
 
+async def test_an_engine_that_loses_calls_for_too_long_is_given_up_however_few_each_request_made(
+    server: FaultServer, start: Start
+) -> None:
+    engine = await start(attempts=3, patience_seconds=0.3)
+    server.configure(faults={"500": 1.0})
+    for index in range(3):
+        with pytest.raises(CallLost):
+            await only(engine, request(index=index))
+    await asyncio.sleep(0.3)
+    with pytest.raises(EngineError, match="has answered nothing for") as lost:
+        await only(engine, request(index=3))
+    assert not isinstance(lost.value, CallLost)
+    assert lost.value.usage is None
+
+
 async def test_an_engine_that_refuses_for_too_long_is_given_up(server: FaultServer, start: Start) -> None:
     engine = await start(patience_seconds=0.3)
     server.configure(faults={"429": 1.0})
@@ -144,6 +159,21 @@ async def test_a_stream_that_stalls_is_given_up(server: FaultServer, start: Star
     server.configure(gap=0.5)
     with pytest.raises(CallLost, match="timed out"):
         await only(engine)
+
+
+async def test_a_stream_that_has_no_end_is_given_up(server: FaultServer, start: Start) -> None:
+    engine = await start(stream=True, whole_seconds=0.2)
+    server.configure(gap=0.05, tokens=100, fewest=100)
+    with pytest.raises(CallLost, match="timed out"):
+        await only(engine, request(chat(max_tokens=100)))
+
+
+async def test_a_refusal_in_the_middle_of_a_stream_may_have_cost_something(server: FaultServer, start: Start) -> None:
+    engine = await start(stream=True)
+    server.configure(script=["late_429"])
+    with pytest.raises(CallLost, match="aborted: HTTP 429: too many requests") as lost:
+        await only(engine)
+    assert lost.value.usage is None
 
 
 async def test_a_whole_reply_that_does_not_come_is_given_up(server: FaultServer, start: Start) -> None:

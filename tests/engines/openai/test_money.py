@@ -11,6 +11,7 @@ import pytest
 from perpend.core import (
     Budget,
     Cause,
+    EngineError,
     Finish,
     MemoryRecorder,
     Message,
@@ -33,7 +34,7 @@ TRIALS = 12
 PRICE = Price(input=1e-6, cached=1e-6, output=2e-6)
 FAULTS = (
     "429", "429_after", "500", "drop_before", "drop_body", "malformed", "cut", "empty", "null", "duplicate", "fewer",
-    "no_usage", "length", "filter", "no_done",
+    "no_usage", "length", "filter", "no_done", "late_429",
 )  # fmt: skip
 
 
@@ -89,6 +90,18 @@ async def test_a_refused_call_is_charged_nothing(server: FaultServer, start: Sta
     _, (sample,) = await draw(shared, Scope(), 1)
     assert recorder.bought.total.usage == sample.usage
     assert recorder.bought.total.calls == 1
+
+
+async def test_a_refusal_that_ends_the_study_cost_nothing(server: FaultServer, start: Start) -> None:
+    shared, recorder = world(await start(patience_seconds=0.2))
+    server.configure(key="sk-another-one")
+    with pytest.raises(EngineError, match="does not accept the API key"):
+        await draw(shared, Scope(), 3)
+    server.configure(key="", faults={"429": 1.0})
+    with pytest.raises(EngineError, match="has answered nothing"):
+        await draw(shared, Scope(), 1)
+    assert server.ledger == []
+    assert recorder.bought.total.usage.tokens == 0
 
 
 async def test_a_lost_call_whose_usage_is_known_is_charged_that(server: FaultServer, start: Start) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.core import EngineError, Message, Prompt, Request
+from perpend.core import EngineError, Message, Prompt, Request, Usage
 from perpend.engines.openai.abilities import Abilities, Continuation, Plain, Thinking
 
 CHAT, RAW = "chat/completions", "completions"
@@ -129,12 +129,17 @@ def _refuse_impossible(request: Request, model: str, abilities: Abilities) -> No
     }
     for what, lacks in lacking.items():
         if lacks:
-            raise EngineError(f"The server of {model} cannot do this: {what}.", "Use another server, or do without it.")
+            raise EngineError(
+                f"The server of {model} cannot do this: {what}.",
+                "Use another server, or do without it.",
+                usage=Usage(),
+            )
     if abilities.context is not None and request.prompt.max_tokens >= abilities.context:
         raise EngineError(
             f"{request.prompt.max_tokens} tokens of completion leave no room for a prompt in the {abilities.context} "
             f"tokens of {model}'s context.",
             "Lower --max-tokens.",
+            usage=Usage(),
         )
 
 

@@ -32,7 +32,7 @@ class Persistence:
 
     Attributes:
         attempts: at a call that may have cost something.
-        patience: seconds without any answer, while calls that cost nothing are tried again.
+        patience: seconds without any answer, while calls are refused, or as many are lost as one is tried.
     """
 
     attempts: int = 8
@@ -84,6 +84,7 @@ class Caller:
         self._key = key
         self._persistence = persistence
         self._last_answer = 0.0
+        self._lost_in_a_row, self._losing_since = 0, 0.0
         self._answered_before: dict[tuple[str, int, int], int] = {}
         self._rng = random.Random(0)
 
@@ -115,7 +116,7 @@ class Caller:
                 turn.leave()
             failed, excused = failed + 1, excused + (asked or 0.0)
             self.counts.refused[kind] += 1
-            self._check_patience(began + excused, turn.replica.url, reason)
+            self._check_patience(began + excused, turn.replica.url, reason, cost=Usage())
             try:
                 await self._pause(pause_before_retry(failed, asked, self._rng), leash)
             except Cut:
@@ -171,7 +172,7 @@ class Caller:
             turn.level, first.ended - first.started, sum(c.usage.completion for c in completions)
         )
         self.counts.answered += 1
-        self._last_answer = time.monotonic()
+        self._last_answer, self._lost_in_a_row = time.monotonic(), 0
         if self._answered_before:
             self._answered_before.pop(_name(request), None)
 
@@ -198,6 +199,10 @@ class Caller:
         turn.replica.fails(unreachable=False)
         self.counts.lost[loss.kind.value] += 1
         tried, reason, url = request.attempt + 1, self._key.scrub(str(loss)), turn.replica.url
+        self._losing_since = self._losing_since if self._lost_in_a_row else time.monotonic()
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= self._persistence.attempts:  # a server that rests gets few tries of each
+            self._check_patience(self._losing_since, url, reason, cost=loss.usage)
         before = self._answered_before.setdefault(_name(request), self.counts.answered)
         if tried < self._persistence.attempts:
             pause = pause_before_retry(tried, loss.retry_after, self._rng)
@@ -205,12 +210,14 @@ class Caller:
         del self._answered_before[_name(request)]
         if self.counts.answered > before:
             return CallLost(f"{tried} calls to {url} were lost, the last one: {reason}.", usage=loss.usage)
-        return EngineError(f"{url} lost {tried} calls and answered none, the last one: {reason}.", GO_ON)
+        return EngineError(
+            f"{url} lost {tried} calls and answered none, the last one: {reason}.", GO_ON, usage=loss.usage
+        )
 
-    def _check_patience(self, began: float, url: str, reason: str) -> None:
+    def _check_patience(self, began: float, url: str, reason: str, cost: Usage | None) -> None:
         silent = time.monotonic() - max(self._last_answer, began)
         if silent > self._persistence.patience:
-            raise EngineError(f"{url} has answered nothing for {silent:.0f} seconds ({reason}).", GO_ON)
+            raise EngineError(f"{url} has answered nothing for {silent:.0f} seconds ({reason}).", GO_ON, usage=cost)
 
     async def _turn(self, request: Request, leash: Leash, again: bool) -> Turn:
         asked = time.monotonic()

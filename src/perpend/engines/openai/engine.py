@@ -181,7 +181,7 @@ class OpenAIEngine:
                 remedy = (
                     f"{rejection.remedy} What the server can do is remembered in {files}: if that is wrong, delete it."
                 )
-                raise EngineError(rejection.message, remedy)
+                raise EngineError(rejection.message, remedy, usage=rejection.usage)
             if self._transport is None or not any(each.remembered for each in self._probed):
                 raise rejection
             self._renewed = True

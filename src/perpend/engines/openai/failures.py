@@ -127,24 +127,30 @@ def of_error(error: object) -> Refused | Lost:
 
 
 def final(refusal: Refused, url: str, model: str) -> EngineError:
-    """What a refusal that no other request would escape means for the study."""
+    """What a refusal that no other request would escape means for the study; the call cost nothing."""
     said = f" It says: {refusal.message}" if refusal.message else ""
     if refusal.status in (401, 403):
         return EngineError(
             f"{url} does not accept the API key (HTTP {refusal.status}).{said}",
             f"Set PERPEND_API_KEY or OPENAI_API_KEY to one that may use {model}.",
+            usage=Usage(),
         )
     if refusal.status == 404:
         return EngineError(
             f"{url} has no model {model}, or is not the address of an API (HTTP 404).{said}",
             "Write openai:URL#MODEL, with the URL up to /v1.",
+            usage=Usage(),
         )
     if refusal.status in (402, 429):
-        return EngineError(f"The quota at {url} is used up (HTTP {refusal.status}).{said}", "Raise it, and go on.")
+        said = f"The quota at {url} is used up (HTTP {refusal.status}).{said}"
+        return EngineError(said, "Raise it, and go on.", usage=Usage())
     if 300 <= refusal.status < 400:
-        return EngineError(f"{url} redirects elsewhere (HTTP {refusal.status}).", "Write the address that it leads to.")
+        return EngineError(
+            f"{url} redirects elsewhere (HTTP {refusal.status}).", "Write the address that it leads to.", usage=Usage()
+        )
     kind = Rejected if refusal.status in (400, 422) else EngineError
-    return kind(f"{url} rejects the request (HTTP {refusal.status}).{said}", "Change what it objects to.")
+    said = f"{url} rejects the request (HTTP {refusal.status}).{said}"
+    return kind(said, "Change what it objects to.", usage=Usage())
 
 
 def read_error(body: bytes) -> tuple[str, str, int]:

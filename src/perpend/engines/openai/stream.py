@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from perpend.core import Delta
-from perpend.engines.openai.failures import Loss, Lost
+from perpend.engines.openai.failures import Loss, Lost, Refused
 from perpend.engines.openai.wire import (
     Choice,
     Logprobs,
@@ -82,8 +82,13 @@ class Assembly:
         return any(growing.pieces for growing in self._growing.values())
 
     def read(self, event: bytes) -> Iterator[Delta]:
-        """Take one event in, and say what text it brought. Raises Lost, Refused."""
-        reply = read_reply(event)
+        """Take one event in, and say what text it brought. Raises Lost, and Refused: before any text, so at no cost."""
+        try:
+            reply = read_reply(event)
+        except Refused as refusal:
+            if self.begun:
+                raise Lost(Loss.ABORTED, str(refusal)) from None
+            raise
         self._usage = reply.usage or self._usage
         self._fingerprint = reply.system_fingerprint or self._fingerprint
         again, self._last = event == self._last, event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -102,7 +103,8 @@ class Transport:
 
     async def _events(self, url: str, data: bytes, leash: Leash) -> AsyncGenerator[bytes, None]:
         limits = self._timeouts
-        response = await leash.wait(limits.first_token, self._open, url, data)
+        ends = time.monotonic() + limits.whole
+        response = await leash.wait(min(limits.first_token, limits.whole), self._open, url, data)
         try:
             if response.status != 200:
                 body = self._key.scrub_bytes(await leash.wait(limits.gap, response.read))
@@ -110,7 +112,7 @@ class Transport:
             if response.content_type != "text/event-stream":
                 yield self._key.scrub_bytes(await leash.wait(limits.whole, response.read))
                 return
-            async for event in self._read(response, leash):
+            async for event in self._read(response, leash, ends):
                 yield self._key.scrub_bytes(event)
         finally:
             response.close()
@@ -118,10 +120,13 @@ class Transport:
     async def _open(self, url: str, data: bytes) -> aiohttp.ClientResponse:
         return await self._session.post(url, data=data, allow_redirects=False)
 
-    async def _read(self, response: aiohttp.ClientResponse, leash: Leash) -> AsyncGenerator[bytes, None]:
-        """Events until the stream ends; after its mark only the end of the body is waited for, and not for long."""
+    async def _read(self, response: aiohttp.ClientResponse, leash: Leash, ends: float) -> AsyncGenerator[bytes, None]:
+        """Events until the stream ends; after its mark only the end of the body is waited for, and not for long.
+
+        A server may keep a stream alive for ever, a comment at a time: at `ends`, on the monotonic clock, it is left.
+        """
         events, wait = Events(), self._timeouts.first_token
-        while packet := await leash.wait(wait, response.content.readany):
+        while packet := await leash.wait(min(wait, ends - time.monotonic()), response.content.readany):
             wait = self._timeouts.gap
             for event in events.feed(packet):
                 yield event
