@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.stats import mean_similarity, ngram_counts
+from perpend.stats import mean_similarity, ngrams
 
 
 def plainly(texts):
@@ -28,14 +28,14 @@ def plainly(texts):
 @given(st.lists(st.text("ab c", max_size=12), min_size=1, max_size=6), st.data())
 def test_it_is_tf_idf_within_the_group(texts, data):
     group = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)).filter(any))
-    found = mean_similarity(ngram_counts(texts), np.array([group], float))[0][group]
+    found = mean_similarity(ngrams(texts), np.array([group], float))[0][group]
     expected = plainly([text for text, inside in zip(texts, group, strict=True) if inside])
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_like_texts_are_nearer_than_others():
     texts = ["So the answer is 42.", "so the  answer is 42", "Therefore x = 17.", ""]
-    found = mean_similarity(ngram_counts(texts), np.ones((1, 4)))[0]
+    found = mean_similarity(ngrams(texts), np.ones((1, 4)))[0]
     assert found[0] > 0.4
     assert 0.25 <= found[2] < 0.3
     assert found[3] == 0

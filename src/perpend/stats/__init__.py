@@ -28,7 +28,7 @@ from perpend.stats.scaling import (
     power_law_intervals,
     thin,
 )
-from perpend.stats.similarity import mean_similarity, ngram_counts
+from perpend.stats.similarity import Ngrams, mean_similarity, ngrams
 from perpend.stats.softmax import running_softmax_mean
 from perpend.stats.verifier import VerifierRates, auc_within_problems, verifier_rates
 from perpend.stats.votes import softmax_vote_winners, vote_winners
@@ -42,6 +42,7 @@ __all__ = [
     "Interval",
     "Ints",
     "LossGaps",
+    "Ngrams",
     "PowerLaw",
     "RunningVote",
     "VerifierRates",
@@ -66,7 +67,7 @@ __all__ = [
     "mean_interval",
     "mean_similarity",
     "mover",
-    "ngram_counts",
+    "ngrams",
     "paired_cost_per_correct",
     "paired_interval",
     "pass_at_k",

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from perpend.core import (
     Run,
     Sample,
 )
-from perpend.stats import best_of_n_curve, elected_turns, mean_similarity, ngram_counts
+from perpend.stats import Ngrams, best_of_n_curve, elected_turns, mean_similarity, ngrams
 from perpend.strategies.best_of_n import first_best
 from perpend.strategies.fixed import draw, fixed_outcomes, ragged, refuse_no_samples
 from perpend.strategies.selecting import chosen_outcomes, keys_in_turn, proxy_of, values_in_turn, values_of
@@ -36,6 +37,10 @@ BETAS = tuple(float(f"{digit}e{power}") for power in range(-4, 2) for digit in (
 """The 1-2-5 grid that β is chosen from, in units of the verifier's value: 1e-4 to 20."""
 KL_BETAS = tuple(float(f"{digit}e{power}") for power in range(-6, 0) for digit in (1, 2, 5))
 """The same for log-probabilities, which are some hundred times larger than a utility."""
+
+
+CELLS_AT_ONCE = 1 << 21
+"""Of [group, n-gram] arrays: bounds their memory."""
 
 
 class Utility(StrEnum):
@@ -111,7 +116,7 @@ class Mbr:
         if self.utility == Utility.LOGPROB:
             return np.array([np.nan if s.logprob is None else s.logprob for s in samples])
         part = (~np.isnan(values)).astype(float)
-        return np.asarray(mean_similarity(ngram_counts([s.text for s in samples]), part[None])[0])
+        return np.asarray(mean_similarity(ngrams([s.text for s in samples]), part[None])[0])
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """By answers and by texts over every order of the pool, after each sample; by log-probability exact."""
@@ -134,28 +139,13 @@ class Mbr:
 
         return fixed_outcomes(pool, chosen(pool.correct), proxy=proxy_of(pool, self.verifier, chosen))
 
-    def _by_text(self, pool: Pool, orders: Orders, values: Floats) -> Ints:
-        """[S, permutation, problem], the turn of the sample to return."""
-        assert pool.texts is not None
-        order = orders.of(SAMPLED)
-        chosen = np.empty(values.shape, np.int64)
-        for problem, texts in enumerate(pool.texts):
-            counts = ngram_counts([*texts, *[""] * (pool.samples - len(texts))])
-            chosen[:, :, problem] = self._best_by_text(counts, order[:, problem], values[:, :, problem])
-        return chosen
-
-    def _best_by_text(self, counts: Floats, order: Ints, values: Floats) -> Ints:
-        """The same for one problem: [S, permutation]."""
-        members = np.zeros(order.shape)
-        every = np.arange(len(order))
-        chosen = np.empty(values.shape, np.int64)
-        for turn, sample in enumerate(order.T):
-            members[every, sample] = ~np.isnan(values[turn])
-            standing = np.take_along_axis(mean_similarity(counts, members), order[:, : turn + 1], axis=1)
-            worth = values[: turn + 1].T + self._beta * standing
-            best = np.where(np.isnan(worth), -np.inf, worth).argmax(axis=1)
-            chosen[turn] = np.where(np.isnan(worth).all(axis=1), -1, best)
-        return chosen
+    def _by_text(self, pool: Pool, orders: Orders, values: Floats) -> NDArray[Any]:
+        """[S, permutation, problem], the turn of the sample to return; likeness is computed once for the whole grid."""
+        betas = BETAS if self._beta in BETAS else (self._beta,)
+        chosen = orders.once(
+            (self.name, self.verifier, betas), lambda: _chosen_by_text(pool, orders.of(SAMPLED), values, betas)
+        )
+        return np.asarray(chosen[betas.index(self._beta)])
 
     @property
     def _beta(self) -> float:
@@ -165,3 +155,32 @@ class Mbr:
 
     def _merit(self, votes: NDArray[Any], best: Floats, voters: NDArray[Any]) -> Floats:
         return np.asarray(best + self._beta * votes / voters)
+
+
+def _chosen_by_text(pool: Pool, order: Ints, values: Floats, betas: Sequence[float]) -> NDArray[np.int16]:
+    """[β, S, permutation, problem], the turn of the sample to return; −1 for none."""
+    assert pool.texts is not None
+    chosen = np.empty((len(betas), *values.shape), np.int16)
+    for problem, texts in enumerate(pool.texts):
+        grams = ngrams([*texts, *[""] * (pool.samples - len(texts))])
+        for turn, standing in enumerate(_standings(grams, order[:, problem], values[:, :, problem])):
+            value = values[: turn + 1, :, problem].T
+            for i, beta in enumerate(betas):
+                worth = value + beta * standing
+                best = np.where(np.isnan(worth), -np.inf, worth).argmax(axis=1)
+                chosen[i, turn, :, problem] = np.where(np.isnan(worth).all(axis=1), -1, best)
+    return chosen
+
+
+def _standings(grams: Ngrams, order: Ints, values: Floats) -> Iterator[Floats]:
+    """After each of one problem's samples, how like all the others each is that was drawn: [permutation, turn]."""
+    permutations, samples = order.shape
+    drawn_at = np.argsort(order, axis=1)
+    voting = ~np.isnan(np.take_along_axis(values.T, drawn_at, axis=1))
+    together = max(1, CELLS_AT_ONCE // grams.counts[0].size // permutations)
+    for start in range(0, samples, together):
+        turns = np.arange(start, min(start + together, samples))
+        members = (drawn_at <= turns[:, None, None]) & voting
+        like = mean_similarity(grams, members.reshape(-1, samples)).reshape(len(turns), permutations, samples)
+        for turn, standing in zip(turns, like, strict=True):
+            yield np.take_along_axis(standing, order[:, : turn + 1], axis=1)
