@@ -122,6 +122,12 @@ async def test_dollars_that_are_known_are_summed_and_the_rest_is_said_in_tokens(
     assert without.removeprefix("for ") in render(results, [])
 
 
+async def test_prompts_that_a_server_does_not_count_are_not_said_to_be_nothing(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER, features={"chat", "raw", "stream", "models"})
+    (task,) = (await run_study(study(server, 2, 2), tmp_path)).tasks
+    assert task.counts[0].prompt_tokens is None
+
+
 async def test_without_a_price_there_are_no_dollars_and_no_cap_on_them(tmp_path: Path, serve: Serve) -> None:
     server = serve(text=ANSWER)
     results = await run_study(study(server, 2, 2, price=()), tmp_path / "unpriced")

@@ -138,6 +138,22 @@ def test_a_budget_that_ends_mid_question_yields_the_best_answer_so_far(perpend: 
     assert "--price" in unpriced.stderr
 
 
+def test_a_question_that_fails_says_why(perpend: Perpend, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    ask = ("solve", "why " * 5000, "--engine", f"openai:{server.url}#m", "--strategy", "majority(n=2)")
+    assert "2 of 2 samples failed: This model's maximum context length is 4096 tokens." in perpend(*ask).stdout
+    said = json.loads(perpend(*ask, "--json").stdout)
+    assert said["failed"] == {"This model's maximum context length is 4096 tokens.": 2}
+
+
+def test_a_question_whose_budget_went_into_broken_calls_says_so(perpend: Perpend, serve: Serve) -> None:
+    server = serve(text=ANSWER)
+    ask = ("solve", "why?", "--engine", f"openai:{server.url}#m", "--strategy", "greedy", "--max-tokens", "16")
+    assert perpend(*ask).exit_code == 0
+    server.configure(faults={"500": 1.0})
+    assert "for 2 calls that broke" in perpend(*ask, "--budget", "tokens=400").stdout
+
+
 def test_the_address_may_come_from_the_environment(perpend: Perpend, serve: Serve) -> None:
     server = serve(text=ANSWER)
     ask = ("solve", "What is 3 + 4?", "--engine", "openai:m", "--strategy", "majority(n=2)", "--max-tokens", "16")

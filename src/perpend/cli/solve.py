@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -165,6 +167,7 @@ def as_values(question: str, strategy: str, result: Result, *, trace: bool) -> d
         "text": result.text,
         "votes": dict(votes.ranked),
         "no_answer": votes.silent,
+        "failed": failures(result.candidates),
         "samples": len(result.candidates),
         "tokens": cost.usage.tokens,
         "usd": cost.usd,
@@ -175,6 +178,14 @@ def as_values(question: str, strategy: str, result: Result, *, trace: bool) -> d
     if trace:
         values["trace"] = [_sample_values(sample) for sample in result.candidates]
     return values
+
+
+def failures(samples: Sequence[Sample]) -> dict[str, int]:
+    """What went wrong with samples that the engine will not give, and with how many, the most frequent first."""
+    from perpend.core import Finish
+
+    errors = Counter(sample.error or "no reason given" for sample in samples if sample.finish is Finish.FAILED)
+    return dict(errors.most_common())
 
 
 def _sample_values(sample: Sample) -> dict[str, Any]:
@@ -208,7 +219,11 @@ def _draw(result: Result, *, trace: bool) -> None:
     console.print(table(Votes.of(result.candidates)))
     console.print()
     console.print(Text("No sample held an answer." if result.answer is None else f"Answer: {result.answer}", "bold"))
+    for error, count in failures(result.candidates).items():
+        console.print(Text(f"{count} of {len(result.candidates)} samples failed: {error}"), soft_wrap=True)
     console.print(Text(cost_line(result), style="dim"))
+    if Cause.UNCERTAIN in result.charge:
+        console.print(Text(lost_line(result.charge[Cause.UNCERTAIN]), style="dim"))
     if Cause.OVERHEAD in result.charge:
         console.print(Text(probe_line(result.charge[Cause.OVERHEAD]), style="dim"))
 
@@ -220,6 +235,13 @@ def cost_line(result: Result) -> str:
     n = len(result.candidates)
     spent = f"{n} sample{'s' * (n != 1)}, {cost.usage.tokens:,} tokens, {cost.latency_seconds:.1f} s{dollars}"
     return f"{spent}; stopped: {result.stop_reason}"
+
+
+def lost_line(paid: Charge) -> str:
+    """What calls took of that which brought nothing."""
+    dollars = "" if not paid.usd else f", ${paid.usd:.4g}"
+    calls = f"{paid.calls:,} call{'s' * (paid.calls != 1)}"
+    return f"of that, at most, for {calls} that broke: {paid.usage.tokens:,} tokens{dollars}"
 
 
 def probe_line(paid: Charge) -> str:

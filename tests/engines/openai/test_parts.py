@@ -333,3 +333,5 @@ def test_a_key_is_taken_from_the_environment_and_hides() -> None:
     assert "12345" not in f"{key!r} {key}"
     assert Secret("none").scrub("none of them") == "none of them"
     assert Secret.from_environment({}).headers() == {}
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY holds a line break"):
+        Secret.from_environment({"OPENAI_API_KEY": "sk-openai\n12345"})

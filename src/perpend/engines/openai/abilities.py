@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from perpend.core import Caps
+from perpend.core import DRAWN, Caps, PoolField
 
 VERSION = 4
 """Of the probes: when they change, what an older version found is not believed."""
@@ -140,6 +140,7 @@ class Abilities(msgspec.Struct, frozen=True):
             continuation=self.raw or self.continuation is not Continuation.NONE,
             loglik=self.echo,
             choices=self.n,
+            holds=DRAWN if self.usage else DRAWN - {PoolField.PROMPT_TOKENS},
             note=self._note(),
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from perpend.core import ConfigError
+
 VARIABLES = ("PERPEND_API_KEY", "OPENAI_API_KEY")
 SHORTEST_SECRET = 8
 """Shorter keys are placeholders ("none", "EMPTY"); looking for them in texts would garble those."""
@@ -22,8 +24,12 @@ class Secret:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Secret:
-        """The first of `PERPEND_API_KEY` and `OPENAI_API_KEY` that is set."""
-        return cls(next((environment[name] for name in VARIABLES if environment.get(name)), ""))
+        """The first of `PERPEND_API_KEY` and `OPENAI_API_KEY` that is set. Raises ConfigError for what is no key."""
+        name = next((name for name in VARIABLES if environment.get(name)), None)
+        value = "" if name is None else environment[name].strip()
+        if not value.isprintable():
+            raise ConfigError(f"{name} holds a line break or another control character.", "Set it to the key alone.")
+        return cls(value)
 
     def __repr__(self) -> str:
         return "Secret(…)" if self._value else "Secret()"
