@@ -122,6 +122,22 @@ async def test_a_server_that_refuses_so_many_is_asked_for_one_at_a_time(
     assert recorder(drawing).bought.total.usage.tokens == server.billed()
 
 
+async def test_choices_that_a_server_has_lost_the_ability_for_are_paid_for_one_by_one(
+    engine: OpenAIEngine, server: FaultServer, start: Start
+) -> None:
+    remembering = await start()
+    server.configure(features=UNSEEDED - {"n"}, faults={"drop_body": 0.1}, seed=2)
+    drawing = run(remembering, problem=EXAMPLES)
+    samples = [sample async for sample in drawing.sample(48, at_once=16, together=True)]
+    await drawing.close()
+    assert len(samples) == 48
+    assert remembering.caps.choices is False
+    drawn = [entry for entry in server.ledger if entry.prompt > 1000]
+    bought = recorder(drawing).bought.total
+    assert bought.calls >= len(drawn) > 48, "a call for each, with a prompt of its own"
+    assert bought.usage.prompt >= sum(entry.prompt for entry in drawn)
+
+
 async def test_a_prompt_that_is_too_long_fails_every_sample_and_costs_nothing(engine: OpenAIEngine) -> None:
     drawing = run(engine, problem="long " * 4096)
     samples = await draw(drawing, 3)

@@ -103,13 +103,15 @@ async def test_choices_that_are_missing_are_left_to_whoever_pays(server: FaultSe
     assert sum(c.usage.tokens for c in completions) == server.billed()
 
 
-async def test_n_is_emulated_by_requests_of_one(server: FaultServer, start: Start) -> None:
-    together = [c.text for c in await ask(await start(), request(n=3))]
-    server.configure(features=server.config.features - {"n"}, context=4095)
+async def test_choices_that_a_server_does_not_give_fail_together_and_ask_for_nothing(
+    server: FaultServer, start: Start
+) -> None:
+    server.configure(features=server.config.features - {"n"})
     engine = await start()
-    apart = await ask(engine, request(n=3))
-    assert [body.get("n") for body in server.requests] == [None] * 3
-    assert [c.text for c in apart] == together
+    (completion,) = await ask(engine, request(n=3))
+    assert completion.finish is Finish.FAILED
+    assert "one choice a call" in (completion.error or "")
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("way", ["flag", "prefill"])

@@ -14,7 +14,7 @@ import pytest
 
 from perpend.core import Finish, Message, Prompt
 from perpend.engines.openai import OpenAIEngine
-from tests.engines.openai.conftest import ask, chat, only, request
+from tests.engines.openai.conftest import chat, only, request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -97,13 +97,6 @@ async def test_what_it_continues_is_exact(engine: OpenAIEngine) -> None:
     assert continued.text.startswith(text[cut : cut + 8])
     raw = Prompt(text="one, two, three, four, five, six, seven,", temperature=0.0, max_tokens=4)
     assert "eight" in (await only(engine, request(raw))).text
-
-
-async def test_choices_are_emulated_and_all_are_counted(engine: OpenAIEngine) -> None:
-    completions = await ask(engine, request(chat("Tell me a story.", max_tokens=12), n=3))
-    assert [c.usage.completion for c in completions] == [12, 12, 12]
-    assert [c.finish for c in completions] == [Finish.LENGTH] * 3
-    assert len({c.text for c in completions}) == 3
 
 
 async def test_an_overflow_fails_that_request_alone(engine: OpenAIEngine) -> None:

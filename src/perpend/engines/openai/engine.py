@@ -189,12 +189,18 @@ class OpenAIEngine:
             await self._probe(self._transport)
 
     async def _answer(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
-        """The choices; asked for once more where the server proves to be another one than is remembered."""
+        """The choices; asked for once more where the server proves to be another one than is remembered.
+
+        Several that the server does not give in one call fail together: whoever pays asks for them one by one, each
+        under its own reservation, since each has a prompt of its own.
+        """
         while True:
-            self._started()
-            believed = self._abilities
+            caller, believed = self._started(), self._abilities
+            if request.n > 1 and not believed.n:
+                yield _failed(f"The server of {self._model} gives one choice a call.")
+                return
             try:
-                async for item in self._choices(request, leash):
+                async for item in caller.call(self._composed(request), leash):
                     yield item
                 return
             except Rejected as rejection:
@@ -203,39 +209,11 @@ class OpenAIEngine:
                 except EngineError:
                     if request.n == 1:
                         raise
-                if request.n > 1:  # whoever pays asks for them one by one, each under its own reservation
-                    yield Completion(0, "", Finish.FAILED, Usage(), error=rejection.message)
+                if request.n > 1:
+                    yield _failed(rejection.message)
                     return
             if request.logprobs == 1:  # the chosen token's are wanted where they can be had, and nowhere needed
                 request = replace(request, logprobs=min(1, self.caps.logprobs))
-
-    async def _choices(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
-        if request.n > 1 and not self._abilities.n:
-            async for item in self._one_by_one(request, leash):
-                yield item
-            return
-        async for item in self._started().call(self._composed(request), leash):
-            yield item
-
-    async def _one_by_one(self, request: Request, leash: Leash) -> AsyncIterator[Delta | Completion]:
-        """One request for each choice, side by side; exact, since choices are independent."""
-
-        async def one(choice: int) -> list[Completion]:
-            alone = replace(request, n=1, seed=request.seed + choice)
-            return [
-                replace(item, choice=choice)
-                async for item in self._started().call(self._composed(alone), leash)
-                if isinstance(item, Completion)
-            ]
-
-        tasks = [asyncio.create_task(one(choice)) for choice in range(request.n)]
-        try:
-            for task in asyncio.as_completed(tasks):
-                for completion in await task:
-                    yield completion
-        finally:
-            for unfinished in tasks:
-                unfinished.cancel()
 
     def _composed(self, request: Request) -> Call:
         long = request.prompt.max_tokens > STREAM_FROM_TOKENS and self._abilities.stream
@@ -245,3 +223,7 @@ class OpenAIEngine:
         if self._caller is None:
             raise EngineError(f"Engine {self.name} was not started.", "Call start() first.")
         return self._caller
+
+
+def _failed(error: str) -> Completion:
+    return Completion(0, "", Finish.FAILED, Usage(), error=error)
