@@ -19,6 +19,7 @@ from perpend.core import (
     Result,
     Scope,
     Strategy,
+    Sweeping,
     Tunable,
     World,
     perform,
@@ -82,6 +83,15 @@ def test_it_is_a_frozen_value_that_its_string_builds(name: str):
         strategy.extra = 1  # type: ignore[attr-defined]
     assert strategy.draws
     assert inspect.getdoc(type(strategy))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_sweep_is_of_the_same_strategy_at_other_settings(name: str):
+    strategy = build(name)
+    if isinstance(strategy, Sweeping):
+        settings = strategy.sweep()
+        assert len(settings) == len(set(settings)) >= 3
+        assert all(setting.name == name and setting.n == strategy.n for setting in settings)
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name != "greedy"])

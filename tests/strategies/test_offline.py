@@ -82,6 +82,8 @@ async def check_order_by_order(strategy: Strategy, rows: list[list[Tiny]]) -> No
             assert (spend.prompt[0, i, k], spend.cached[0, i, k]) == (usage.prompt, usage.cached)
             assert outcomes.stopped is not None
             assert outcomes.stopped[0, i, k] == (result.certificate is not None)
+            if outcomes.stopped_right is not None:
+                assert outcomes.stopped_right[0, i, k] == (result.certificate is not None and result.answer == RIGHT)
             ended_early += result.certificate is not None and k + 1 > len(result.candidates)
     assert ended_early
 

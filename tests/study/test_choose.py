@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perpend.stats import holm, sign_flip_test
-from perpend.study.choose import budgets, choose, compare, recommend, settings
+from perpend.study.choose import budgets, choose, compare, rank, recommend, settings
 from perpend.study.evaluate import cross_fit_shares, halves
 from tests.study.made import evaluated
 
@@ -130,3 +130,29 @@ def test_advice_says_whether_its_gain_is_sure() -> None:
     assert advice.naive_accuracy == 0.75
     (alone,) = recommend(settings([evaluated("majority", sure)]), [100.0], splits)
     assert (alone.gain_over_greedy, alone.sure) == (None, False)
+
+
+def test_a_ranking_has_every_deployable_strategy_that_the_budget_pays_for_the_best_first() -> None:
+    good, bad = np.ones((20, 4)), np.zeros((20, 4))
+    each = [
+        evaluated("greedy", bad[:, :1], tokens=50.0),
+        evaluated("majority", good),
+        evaluated("best_of_n", bad, tokens=200.0),
+        evaluated("coverage", good),
+    ]
+    small, large = rank(settings(each), [150.0, 400.0], halves(names(20), 0))
+    assert [(row.strategy, row.n, row.tokens) for row in small.rows] == [("majority", 1, 100.0), ("greedy", 1, 50.0)]
+    assert [row.strategy for row in large.rows] == ["majority", "greedy", "best_of_n(verifier=logprob)"]
+    first, second, _ = large.rows
+    assert first.behind is None
+    assert second.behind is not None
+    assert (second.behind.value, second.accuracy.value) == (-1, 0)
+
+
+def test_a_rankings_figures_are_cross_fitted() -> None:
+    lead = []
+    for seed in range(200):
+        each = [evaluated("majority", np.hstack(lucky(seed)), tokens=1.0)]
+        ((row,),) = (ranking.rows for ranking in rank(settings(each), [100.0], halves(names(60), seed)))
+        lead.append(row.accuracy.value)
+    assert np.mean(lead) == pytest.approx(0.5, abs=4 * 0.065 / np.sqrt(200))

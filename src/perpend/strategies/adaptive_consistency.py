@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -31,6 +31,12 @@ from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, 
 
 Rule = Literal["beta", "dirichlet", "entropy", "share"]
 DEFAULTS: dict[Rule, float] = {"beta": 0.95, "dirichlet": 0.95, "entropy": 0.25, "share": 0.8}
+SWEPT: dict[Rule, tuple[float, ...]] = {
+    "beta": (0.7, 0.8, 0.9, 0.95, 0.99),
+    "dirichlet": (0.7, 0.8, 0.9, 0.95, 0.99),
+    "entropy": (0.1, 0.25, 0.4, 0.6, 0.8),
+    "share": (0.6, 0.7, 0.8, 0.9, 0.95),
+}
 LEAST_VOTES: dict[Rule, int] = {"beta": 1, "dirichlet": 1, "entropy": 2, "share": 2}
 LEADERS = 5
 """Answers that the Dirichlet rule looks at."""
@@ -104,6 +110,10 @@ class AdaptiveConsistency:
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, vote.leader)
         return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+
+    def sweep(self) -> tuple[AdaptiveConsistency, ...]:
+        """The same rule, from the least confidence to the most."""
+        return tuple(replace(self, confidence=None if c == DEFAULTS[self.rule] else c) for c in SWEPT[self.rule])
 
     @property
     def _bar(self) -> float:

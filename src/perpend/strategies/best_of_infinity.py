@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +26,8 @@ from perpend.core import (
 from perpend.stats import RunningVote, first_is_largest, vote_states
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
+
+SWEPT = (3.0, 10.0, 30.0, 100.0, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ class BestOfInfinity:
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, vote.leader)
         return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+
+    def sweep(self) -> tuple[BestOfInfinity, ...]:
+        """Higher and higher odds."""
+        return tuple(replace(self, odds=odds) for odds in SWEPT)
 
     def _content(self, vote: RunningVote) -> Bools:
         leads = leader_is_mode(vote, self.alpha)

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +25,8 @@ from perpend.core import (
 from perpend.stats import RunningVote
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
+
+SWEPT = (3, 4, 5, 8)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class EarlyStopping:
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, self._answer(vote))
         return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.window)
+
+    def sweep(self) -> tuple[EarlyStopping, ...]:
+        """Wider and wider windows."""
+        return tuple(replace(self, window=window) for window in SWEPT)
 
     def _content(self, vote: RunningVote) -> Bools:
         """After which samples a whole window has ended, and agrees."""

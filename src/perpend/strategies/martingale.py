@@ -30,6 +30,7 @@ from perpend.stats import RunningVote
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
 
+SWEPT = (0.2, 0.1, 0.05, 0.01)
 SHARES = np.linspace(0.5001, 0.9999, 41)
 """The alternatives that are mixed, with weights ∝ Beta(½, ½)."""
 
@@ -82,6 +83,15 @@ class Martingale:
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, vote.leader)
         return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+
+    def sweep(self) -> tuple[Martingale, ...]:
+        """Smaller and smaller errors."""
+        return tuple(replace(self, delta=delta) for delta in SWEPT)
+
+    @property
+    def claimed_error(self) -> float:
+        """δ."""
+        return self.delta
 
     def _content(self, vote: RunningVote) -> Bools:
         return np.asarray(log_evidence(vote) >= -np.log(self.delta))

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +26,8 @@ from perpend.stats import RunningVote
 from perpend.strategies.finishing import finished_outcomes, vote_as_they_finish
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import turns_of
+
+SWEPT = (1, 3, 5, 8)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class ShortMAtK:
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same for every k, over every order of the pool."""
         return finished_outcomes(pools.only, SAMPLED, orders, self._content, n=self.n)
+
+    def sweep(self) -> tuple[ShortMAtK, ...]:
+        """More and more that may finish."""
+        return tuple(replace(self, m=m) for m in SWEPT)
 
     def _content(self, vote: RunningVote) -> Bools:
         return np.broadcast_to(turns_of(vote) >= self.m, vote.leader.shape)

@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 from typing import ClassVar
 
@@ -25,6 +25,8 @@ from perpend.core import (
 from perpend.stats import RunningVote
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
+
+SWEPT = (0.5002, 0.5001, 0.50005, 0.500025)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class Sprt:
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, vote.leader)
         return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+
+    def sweep(self) -> tuple[Sprt, ...]:
+        """Alternatives ever nearer to one half: with the default errors, races to a lead of 2, 3, 5 and 10 votes."""
+        return tuple(replace(self, p=p) for p in SWEPT)
 
     def _log_ratio(self, vote: RunningVote) -> Floats:
         return vote.top * log(2 * self.p) + vote.second * log(2 * (1 - self.p))

@@ -119,6 +119,7 @@ def stopped_outcomes(
     np.logical_or.accumulate(asked[:-1], axis=0, out=running[1:])
     np.logical_not(running[1:], out=running[1:])
     running &= turns[:, None, None] <= drawn
+    ends = asked & running
     gain = np.diff(credit[:width], axis=0, prepend=np.float32(0))
     correct = np.cumsum(np.multiply(gain, running, out=gain), axis=0, out=gain)
     samples = np.cumsum(running.mean(axis=1), axis=0).T
@@ -142,7 +143,8 @@ def stopped_outcomes(
         },
         latency_seconds=_latency(running, in_turn(pool, "seconds", draw, orders)[:width], wave)[None],
         monte_carlo=monte_carlo_error(correct),
-        stopped=np.cumsum((asked & running).mean(axis=1), axis=0).T[None],
+        stopped=np.cumsum(ends.mean(axis=1), axis=0).T[None],
+        stopped_right=np.cumsum((ends * credit[:width]).mean(axis=1, dtype=np.float64), axis=0).T[None],
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from perpend.core import Finish, PoolField, Pools, Price
+from perpend.core import SAMPLED, Finish, PoolField, Pools, Price
 from perpend.economics import pareto
 from perpend.store import Store
 from perpend.study.breakdown import difficulty, gaps
-from perpend.study.choose import budgets, compare, recommend, settings
+from perpend.study.choose import budgets, compare, rank, recommend, settings
+from perpend.study.depths import depths
 from perpend.study.evaluate import Analysis, Evaluated, curve, evaluate, halves
 from perpend.study.failures import failures
 from perpend.study.findings import find
@@ -20,8 +21,10 @@ from perpend.study.plan import Plan, PlannedTask
 from perpend.study.pools import TaskPools, by_engine, lacks, load_pools, read_pools
 from perpend.study.pricing import as_billed
 from perpend.study.proxies import proxy_curves
+from perpend.study.race import race
 from perpend.study.record import engines_of, how_it_was_run, shape_of, waiting
 from perpend.study.results import EngineInfo, Results, SampleCounts, TaskResult, Unit
+from perpend.study.stopping import stopping
 
 
 def analyse(plan: Plan, store: Store, prices: Mapping[str, Price]) -> Results:
@@ -67,6 +70,7 @@ def _task(
     unit: Unit = "tokens" if measured else "samples"
     among = settings(evaluated, unit)
     at = budgets(evaluated, unit) if among else []
+    drawn = {name: pool for name, each in pools.items() if problems and (pool := each.pools.get(SAMPLED)) is not None}
     result = TaskResult(
         task=task.task.name,
         style=task.style,
@@ -81,6 +85,14 @@ def _task(
         difficulty=[d for name, pool in pools.items() if (d := difficulty(name, task, pool, plan.spec.seed))],
         comparisons=compare(among, at, splits),
         recommendations=recommend(among, at, splits),
+        rankings=rank(among, at, splits),
+        stopping=[s for name, pool in drawn.items() if (s := stopping(name, pool, evaluated, plan.spec.seed))],
+        depths=[m for name, pool in drawn.items() if (m := depths(name, pool, plan.spec.seed))],
+        races=[
+            run
+            for name, pool in drawn.items()
+            if (run := race(name, pool, pools[name].samples[SAMPLED], task.strategies))
+        ],
         proxies=proxy_curves(evaluated, splits),
         frontier=_frontier(evaluated, unit),
     )

@@ -9,8 +9,8 @@ import numpy as np
 
 from perpend.core import Bools, Floats
 from perpend.stats import holm, mean_interval, paired_interval, sign_flip_test
-from perpend.study.evaluate import UNBOUNDED, Evaluated, estimate, per_correct
-from perpend.study.results import Comparison, Recommendation, Unit
+from perpend.study.evaluate import UNBOUNDED, Evaluated, estimate, mean_at, per_correct
+from perpend.study.results import Comparison, Ranked, Ranking, Recommendation, Unit
 
 SAME_COST = 1.01
 """Costs within this ratio are not told apart."""
@@ -104,6 +104,33 @@ def compare(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> lis
         for c in _compare_at(among, budget, splits):
             found.setdefault((c.engine, c.strategy, c.n, c.against, c.against_n), c)
     return list(found.values())
+
+
+def rank(among: Sequence[Setting], at: Sequence[float], splits: Bools) -> list[Ranking]:
+    """At each budget, every strategy at its best setting, the most accurate first; of equals, the cheaper."""
+    own: dict[tuple[str, str], list[Setting]] = {}
+    for setting in among:
+        own.setdefault((setting.evaluated.engine, setting.evaluated.name), []).append(setting)
+    rankings = []
+    for budget in at:
+        found = [chosen for settings in own.values() if (chosen := choose(settings, budget, splits)) is not None]
+        found.sort(key=lambda chosen: (-chosen.correct.mean(), chosen.setting.mean_cost))
+        rankings.append(Ranking(budget=budget, rows=[_ranked(chosen, found[0]) for chosen in found]))
+    return rankings
+
+
+def _ranked(chosen: Chosen, first: Chosen) -> Ranked:
+    costs, n = chosen.setting.evaluated.costs, chosen.setting.n
+    return Ranked(
+        engine=chosen.setting.evaluated.engine,
+        strategy=chosen.setting.evaluated.name,
+        n=n,
+        accuracy=estimate(mean_interval(chosen.correct)),
+        behind=None if chosen is first else estimate(paired_interval(chosen.correct - first.correct)),
+        samples=float(costs.samples[:, n - 1].mean()),
+        tokens=mean_at(costs.tokens, n - 1),
+        usd=mean_at(costs.usd, n - 1),
+    )
 
 
 def _compare_at(among: Sequence[Setting], budget: float, splits: Bools) -> list[Comparison]:

@@ -46,6 +46,7 @@ class Evaluated:
         monte_carlo: the standard error over orders of the mean accuracy, [N], where it is an estimate.
         oracle: it needs the key, itself or for its verifier.
         settings: how its settings were chosen, where they were.
+        stopped: share of the orders in which it ended the sampling early, [problem, N]; None where it never does.
         best: the strategy with the settings that are best on all problems, by N − 1, where they were chosen.
         proxy: what its verifier thinks of its choice, [problem, N], NaN where of no sample; None without a verifier.
     """
@@ -57,6 +58,7 @@ class Evaluated:
     monte_carlo: Floats | None
     oracle: bool = False
     settings: str | None = None
+    stopped: Floats | None = None
     best: Sequence[str] = ()
     proxy: Floats | None = None
 
@@ -123,6 +125,9 @@ def evaluate(
                 monte_carlo=chosen.error,
                 oracle=needs_key(strategies[name]),
                 settings=chosen.said,
+                stopped=None
+                if chosen.outcomes.stopped is None
+                else chosen.outcomes.stopped[0, :, : strategies[name].n],
                 best=chosen.best,
                 proxy=None if chosen.outcomes.proxy is None else chosen.outcomes.proxy[0, :, : strategies[name].n],
             )

@@ -151,6 +151,90 @@ class Failure(Model):
     problems_total: int = Field(description="how many problems it happened to")
 
 
+class Ranked(Model):
+    """A deployable strategy at its best setting for a budget; everything is cross-fitted but the setting's costs."""
+
+    engine: str
+    strategy: str
+    n: int
+    accuracy: Estimate
+    behind: Estimate | None = Field(description="accuracy minus that of the first, paired; null for the first")
+    samples: float = Field(description="of a question on average, as all costs here")
+    tokens: float | None
+    usd: float | None
+
+
+class Ranking(Model):
+    """All that can be deployed at a budget, the most accurate first."""
+
+    budget: float = Field(description="of a question, in the task's unit")
+    rows: list[Ranked]
+
+
+class StoppingPoint(Model):
+    """A stopping rule at one setting, against a vote over all samples of the pool."""
+
+    strategy: str
+    own: bool = Field(description="as the study asked for it; its settings are cross-fitted where they were left open")
+    difference: Estimate = Field(description="its accuracy minus the vote's, paired")
+    samples: float = Field(description="that it waits for, on average")
+    samples_saved: Estimate = Field(description="share of the vote's samples, mean over problems")
+    tokens: float | None
+    tokens_saved: float | None = Field(description="share of the vote's tokens")
+    stopped: float = Field(description="share of the runs that it ended before the last sample, or at it")
+    claimed_error: float | None = Field(
+        description="the δ of its certificate, which holds at any time; null: its certificate is heuristic"
+    )
+    error: Estimate | None = Field(
+        description="share of the runs stopped with another answer than the mode, samples drawn from the pool with "
+        "replacement; null where it looks at more than votes"
+    )
+
+
+class StoppingRule(Model):
+    """A stopping rule of the study over its settings, by rising number of samples."""
+
+    strategy: str
+    points: list[StoppingPoint]
+
+
+class StoppedVotes(Model):
+    """What stopping early saves and loses against the vote over all n samples of one engine's pool."""
+
+    engine: str
+    n: int
+    accuracy: Estimate = Field(description="of that vote")
+    tokens: float | None = Field(description="of that vote, a question")
+    rules: list[StoppingRule]
+
+
+class RacingAnswer(Model):
+    """One answer to a problem, and its votes after each sample."""
+
+    answer: str
+    right: bool
+    votes: list[int]
+
+
+class RuleStop(Model):
+    """Where a rule stops."""
+
+    strategy: str
+    samples: int
+
+
+class VoteRace(Model):
+    """A vote sample by sample in stored order, on the problem whose lead changes most often."""
+
+    engine: str
+    problem: str
+    samples: int
+    lead_changes: int
+    voters: list[int] = Field(description="votes cast after each sample, those for answers not shown included")
+    answers: list[RacingAnswer] = Field(description="those with the most votes, the winner first")
+    stops: list[RuleStop] = Field(description="of the rules that look at votes alone and stop on the way")
+
+
 class ProxyPoint(Model):
     """What a verifier thinks of the answers chosen among N samples by its score, and how right they are."""
 
@@ -179,6 +263,23 @@ class ProxyCurve(Model):
     points: list[ProxyPoint]
 
 
+class DepthCell(Model):
+    """A vote among n traces, each capped at `depth` tokens."""
+
+    n: int
+    depth: int
+    accuracy: Estimate
+    tokens: float = Field(description="of a question on average, those that make late traces answer included")
+
+
+class DepthMap(Model):
+    """Width against depth, where answers were forced along the traces of one engine."""
+
+    engine: str
+    every: int = Field(description="tokens between two forced answers")
+    cells: list[DepthCell] = Field(description="by rising depth, then width")
+
+
 class TaskResult(Model):
     """All that was measured on one task."""
 
@@ -195,6 +296,10 @@ class TaskResult(Model):
     difficulty: list[Difficulty]
     comparisons: list[Comparison]
     recommendations: list[Recommendation]
+    rankings: list[Ranking] = Field(default_factory=list, description="by rising budget")
+    stopping: list[StoppedVotes] = Field(default_factory=list, description="by engine")
+    depths: list[DepthMap] = Field(default_factory=list, description="by engine")
+    races: list[VoteRace] = Field(default_factory=list, description="by engine")
     proxies: list[ProxyCurve] = Field(default_factory=list, description="of strategies that choose by a score")
     frontier: list[tuple[str, str, int]] = Field(
         description="(engine, strategy, n) not dominated in (cost, accuracy), deployable, by rising cost"
