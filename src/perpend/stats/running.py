@@ -39,6 +39,10 @@ class RunningVote:
         """Its first so many turns."""
         return RunningVote(**{name: part[:samples] for name, part in vars(self).items()})
 
+    def rows(self, which: NDArray[np.intp]) -> RunningVote:
+        """Some of the votes, [S, votes], counting those of all other axes as one."""
+        return RunningVote(**{name: part.reshape(len(part), -1)[:, which] for name, part in vars(self).items()})
+
 
 def running_vote(keys: Ints) -> RunningVote:
     """The vote after each of the first t samples.

@@ -27,7 +27,16 @@ from perpend.core import (
 from perpend.stats import RunningVote, first_is_largest, vote_states
 from perpend.strategies.finishing import finished_outcomes, vote_as_they_finish
 from perpend.strategies.fixed import refuse_no_samples
-from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, turns_of, vote_until
+from perpend.strategies.stopping import (
+    credit_of,
+    in_stages,
+    of_the_first,
+    refuse_no_wave,
+    shared_vote,
+    stopped_outcomes,
+    turns_of,
+    vote_until,
+)
 
 Rule = Literal["beta", "dirichlet", "entropy", "share"]
 DEFAULTS: dict[Rule, float] = {"beta": 0.95, "dirichlet": 0.95, "entropy": 0.25, "share": 0.8}
@@ -53,7 +62,7 @@ class AdaptiveConsistency:
     - beta: with a and b votes of the two leading answers, 1 − I_½(a+1, b+1), the posterior probability that the first
       is likelier than the second;
     - dirichlet: the posterior probability that it is the likeliest of the five leading ones, under a flat prior; the
-      Beta rule below three answers;
+      Beta rule below three answers (asked about 256 samples at most);
     - entropy: one minus the entropy of the votes over the logarithm of the number of answers;
     - share: the leader's share of the votes. The last two look from the second sample on.
 
@@ -109,7 +118,8 @@ class AdaptiveConsistency:
             return finished_outcomes(pool, SAMPLED, orders, self._content, n=self.n)
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, vote.leader)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+        content = in_stages(self._content, vote, self.wave) if self.rule == "dirichlet" else self._content(vote)
+        return stopped_outcomes(pool, SAMPLED, orders, credit, content, n=self.n, wave=self.wave)
 
     def sweep(self) -> tuple[AdaptiveConsistency, ...]:
         """The same rule, from the least confidence to the most."""
@@ -144,6 +154,10 @@ def leader_is_ahead(vote: RunningVote) -> Floats:
 
 def leader_is_likeliest(vote: RunningVote) -> Floats:
     """The posterior probability that the leader is the likeliest of the five leading answers, flat prior."""
+    return np.asarray(np.where(vote.distinct < 3, leader_is_ahead(vote), of_the_first(_of_five, vote)))
+
+
+def _of_five(vote: RunningVote) -> Floats:
     reached, which = vote_states(vote)
     reached = np.minimum(reached, LEADERS)
     counts = -np.diff(reached, axis=1, append=0)  # [states, S], how many of the five have 1 … S votes
@@ -153,7 +167,7 @@ def leader_is_likeliest(vote: RunningVote) -> Floats:
     shapes = np.arange(2, counts.shape[1] + 2, dtype=np.float64)
     found = np.zeros(len(reached))
     found[voted] = first_is_largest(shapes, leader[voted], others[voted])
-    return np.asarray(np.where(vote.distinct < 3, leader_is_ahead(vote), found[which]))
+    return np.asarray(found[which])
 
 
 def concentration(vote: RunningVote) -> Floats:

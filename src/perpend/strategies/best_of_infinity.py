@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -25,7 +26,15 @@ from perpend.core import (
 )
 from perpend.stats import RunningVote, first_is_largest, vote_states
 from perpend.strategies.fixed import refuse_no_samples
-from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
+from perpend.strategies.stopping import (
+    credit_of,
+    in_stages,
+    of_the_first,
+    refuse_no_wave,
+    shared_vote,
+    stopped_outcomes,
+    vote_until,
+)
 
 SWEPT = (3.0, 10.0, 30.0, 100.0, 1000.0)
 
@@ -42,7 +51,7 @@ class BestOfInfinity:
     The certificate is heuristic: the posterior is looked at after every sample.
 
     Attributes:
-        n: the most samples.
+        n: the most samples; the rule is asked about 256 at most.
         odds: B, at which it stops: a unanimous vote at 2, 5 or 7 samples for 10, 100 or 1,000.
         alpha: the prior weight of unseen answers.
         wave: samples drawn side by side before the rule is asked again.
@@ -74,14 +83,15 @@ class BestOfInfinity:
         pool = pools.only
         vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
         credit = credit_of(pool, vote.leader)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+        content = in_stages(self._content, vote, self.wave)
+        return stopped_outcomes(pool, SAMPLED, orders, credit, content, n=self.n, wave=self.wave)
 
     def sweep(self) -> tuple[BestOfInfinity, ...]:
         """Higher and higher odds."""
         return tuple(replace(self, odds=odds) for odds in SWEPT)
 
     def _content(self, vote: RunningVote) -> Bools:
-        leads = leader_is_mode(vote, self.alpha)
+        leads = of_the_first(partial(leader_is_mode, alpha=self.alpha), vote)
         return (vote.distinct * leads >= self.odds * (1 - leads)) & (vote.voters > 0)
 
     def _certificate(self, vote: RunningVote) -> Certificate:

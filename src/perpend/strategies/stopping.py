@@ -32,6 +32,10 @@ from perpend.strategies.votes import Tally, codes, credits_of, elected
 
 Rule = Callable[[RunningVote], Bools]
 """[S, …] → after which samples it may stop."""
+FIRST_STAGE = 16
+STATES_AT_ONCE = 1 << 24
+MOST_WEIGHED = 256
+"""Samples after which a rule is not asked any more that weighs every answer's votes: by then there is a tie."""
 Certify = Callable[[RunningVote], Certificate]
 """What an early stop rests on, from the vote as it stands at its last turn."""
 
@@ -86,6 +90,32 @@ def shared_vote(pool: Pool, draw: Draw, orders: Orders) -> RunningVote:
     return orders.once(
         ("vote", draw), lambda: running_vote(in_order(np.where(pool.mask, pool.keys, -1), orders.of(draw)))
     )
+
+
+def in_stages(rule: Rule, vote: RunningVote, wave: int) -> Bools:
+    """A rule that is dear to ask, asked of those votes only that it has not ended before: [S, …], False after that.
+
+    The turns are taken in stages up to 16, 32, … 256, and the votes that are still running in parts that bound the
+    memory of a rule that looks at every state that they are in.
+    """
+    content = np.zeros(vote.key.reshape(len(vote.key), -1).shape, bool)
+    running, begin, end = np.arange(content.shape[1]), 0, FIRST_STAGE
+    while begin < min(len(content), MOST_WEIGHED) and len(running):
+        part = vote.upto(end)
+        at_once = max(1, STATES_AT_ONCE // len(part.key) ** 2)
+        turns = np.arange(begin, len(part.key))
+        for start in range(0, len(running), at_once):
+            rows = running[start : start + at_once]
+            content[begin:end, rows] = rule(part.rows(rows))[begin:end]
+        ended = content[turns[(turns + 1) % wave == 0]][:, running].any(axis=0)
+        running, begin, end = running[~ended], end, 2 * end
+    return content.reshape(vote.key.shape)
+
+
+def of_the_first(measure: Callable[[RunningVote], Floats], vote: RunningVote) -> Floats:
+    """A measure that weighs every answer's votes, NaN after as many samples as it is asked about."""
+    known = measure(vote.upto(MOST_WEIGHED))
+    return np.concatenate([known, np.full((len(vote.key) - len(known), *known.shape[1:]), np.nan)])
 
 
 def in_order(values: NDArray[Any], order: Ints) -> NDArray[Any]:
