@@ -20,7 +20,7 @@ KEPT = {"fingerprint", "started", "kind", "finish", "unit", "holds"}
 
 def hostile() -> tuple[Results, list[ProblemView]]:
     """The synthetic study, with the payload at the end of every text."""
-    shape = Shape(problems=3, engines=("small", "large"))
+    shape = Shape(problems=3, engines=("small", "large"), probes=True)
     poisoned = Results.model_validate(_poison(json.loads(results(shape).model_dump_json())))
     views = [ProblemView.model_validate(_poison(json.loads(p.model_dump_json()))) for p in problems(shape)]
     return poisoned, views

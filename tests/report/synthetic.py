@@ -14,6 +14,8 @@ from perpend.study.results import (
     Cost,
     CostPerCorrect,
     Curve,
+    DepthCell,
+    DepthMap,
     Difficulty,
     DifficultyBin,
     EngineInfo,
@@ -30,16 +32,27 @@ from perpend.study.results import (
     PlannedAndActual,
     Point,
     ProblemView,
+    ProxyCurve,
+    ProxyPoint,
+    RacingAnswer,
+    Ranked,
+    Ranking,
     Recommendation,
     Results,
+    RuleStop,
     SampleCounts,
     SampleView,
     ShapeInfo,
+    StoppedVotes,
+    StoppingPoint,
+    StoppingRule,
     TaskResult,
+    VoteRace,
     WaitingLine,
 )
 
 PARAMETERS = 135_000_000
+RULES = ("adaptive_consistency", "martingale")
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,9 @@ class Shape:
     simulated: bool = False
     unbounded: bool = False
     long_names: bool = False
+    stopping: bool = True
+    probes: bool = False
+    hacked: bool = False
 
 
 def results(shape: Shape = Shape()) -> Results:
@@ -105,6 +121,8 @@ def strategies(shape: Shape, task: str) -> list[tuple[str, str, str | None, bool
         (long if shape.long_names else "best_of_n(verifier=logprob)", "best_of_n", "logprob", False),
         ("weighted_vote(verifier=logprob)", "weighted_vote", "logprob", False),
     ]
+    if shape.stopping:
+        rows += [(rule, rule, None, False) for rule in RULES]
     if task == "countdown":
         rows.append(("best_of_n(verifier=check)", "best_of_n", "check", False))
     return [*rows, ("coverage", "coverage", None, True)]
@@ -119,7 +137,14 @@ def _accuracy(shape: Shape, task: str, engine: str, strategy: str, n: int) -> fl
     p = np.clip(_rng(task, engine, "p").beta(1.5 * base * 2, 3 * (1 - base), shape.problems), 0.001, 0.999)
     covered = float(np.mean(1 - (1 - p) ** n))
     mean = float(p.mean())
-    gain = {"greedy": 0.05, "majority": 0.45, "weighted_vote": 0.5, "coverage": 1.0}
+    gain = {
+        "greedy": 0.05,
+        "majority": 0.45,
+        "adaptive_consistency": 0.44,
+        "martingale": 0.45,
+        "weighted_vote": 0.5,
+        "coverage": 1.0,
+    }
     if strategy.startswith("best_of_n"):
         share = 0.97 if "check" in strategy else 0.25 - 0.03 * np.log2(n)
     else:
@@ -184,6 +209,11 @@ def _task(shape: Shape, task: str) -> TaskResult:
         difficulty=[_difficulty(shape, curves, e) for e in shape.engines] if curves else [],
         comparisons=_comparisons(shape, deployable),
         recommendations=_recommendations(shape, deployable),
+        rankings=_rankings(shape, deployable),
+        proxies=[_proxy(shape, c) for c in deployable if c.verifier and shape.sizes != (1,)],
+        stopping=[_stopping(shape, task, e) for e in shape.engines] if curves and shape.stopping else [],
+        races=[_race(shape, task, e) for e in shape.engines] if curves else [],
+        depths=[_depths(shape, task, e) for e in shape.engines] if curves and shape.probes else [],
         frontier=_frontier(deployable),
     )  # fmt: skip
 
@@ -273,6 +303,96 @@ def _recommendations(shape: Shape, deployable: Sequence[Curve]) -> list[Recommen
                 )
             )
     return found
+
+
+def _rankings(shape: Shape, deployable: Sequence[Curve]) -> list[Ranking]:
+    budgets = sorted({p.tokens or 0 for c in deployable if c.family == "majority" for p in c.points})
+    return [Ranking(budget=budget, rows=_ranked(deployable, budget)) for budget in budgets]
+
+
+def _ranked(deployable: Sequence[Curve], budget: float) -> list[Ranked]:
+    best = [
+        (max(paid, key=lambda p: p.accuracy), c)
+        for c in deployable
+        if (paid := [p for p in c.points if (p.tokens or 0) <= budget])
+    ]
+    best.sort(key=lambda pair: -pair[0].accuracy)
+    return [
+        Ranked(
+            engine=c.engine, strategy=c.strategy, n=p.n,
+            accuracy=Estimate(value=p.accuracy, low=p.low, high=p.high),
+            behind=Estimate(
+                value=p.accuracy - best[0][0].accuracy, low=p.accuracy - best[0][0].accuracy - 0.05,
+                high=p.accuracy - best[0][0].accuracy + 0.05,
+            ) if i else None,
+            samples=p.samples, tokens=p.tokens, usd=p.usd,
+        )
+        for i, (p, c) in enumerate(best)
+    ]  # fmt: skip
+
+
+def _proxy(shape: Shape, curve: Curve) -> ProxyCurve:
+    fall = 0.08 if shape.hacked else 0.01
+    return ProxyCurve(
+        engine=curve.engine, strategy=curve.strategy, verifier=curve.verifier or "", best_n=shape.sizes[1],
+        fall=Estimate(value=fall, low=fall - 0.04, high=fall + 0.04),
+        points=[
+            ProxyPoint(
+                n=p.n, proxy=-1 / (1 + p.n), accuracy=Estimate(value=p.accuracy, low=p.low, high=p.high),
+                kl_bound=float(np.log(p.n)),
+            )
+            for p in curve.points
+        ],
+    )  # fmt: skip
+
+
+def _stopping(shape: Shape, task: str, engine: str) -> StoppedVotes:
+    return StoppedVotes(
+        engine=engine, n=max(shape.sizes), accuracy=_estimate(0.5, shape.problems), tokens=1000.0,
+        rules=[
+            StoppingRule(strategy=rule, points=[_stopping_point(shape, rule, task, i) for i in range(4)])
+            for rule in RULES
+        ],
+    )  # fmt: skip
+
+
+def _stopping_point(shape: Shape, rule: str, task: str, i: int) -> StoppingPoint:
+    n, saved = max(shape.sizes), 0.8 - 0.2 * i
+    lost = -0.05 * (3 - i) * float(_rng(task, rule).random())
+    delta = (0.2, 0.1, 0.05, 0.01)[i]
+    return StoppingPoint(
+        strategy=f"{rule}(delta={delta})" if rule == "martingale" else f"{rule}(confidence={0.7 + 0.08 * i:.2f})",
+        own=i == 2, difference=Estimate(value=lost, low=lost - 0.05, high=lost + 0.05), samples=n * (1 - saved),
+        samples_saved=Estimate(value=saved, low=saved - 0.1, high=saved + 0.1), tokens=1000 * (1 - saved),
+        tokens_saved=saved - 0.05, stopped=saved, claimed_error=delta if rule == "martingale" else None,
+        error=_estimate(0.02, shape.problems),
+    )  # fmt: skip
+
+
+def _race(shape: Shape, task: str, engine: str) -> VoteRace:
+    n = max(shape.sizes)
+    keys = _rng(task, engine, "race").integers(0, 4, n)
+    return VoteRace(
+        engine=engine, problem=f"{task}-0003", samples=n, lead_changes=3, voters=list(range(1, n + 1)),
+        answers=[
+            RacingAnswer(answer=str(40 + key), right=key == 1, votes=np.cumsum(keys == key).tolist())
+            for key in range(4)
+        ],
+        stops=[RuleStop(strategy="adaptive_consistency", samples=max(n - 2, 1))] if shape.stopping else [],
+    )  # fmt: skip
+
+
+def _depths(shape: Shape, task: str, engine: str) -> DepthMap:
+    return DepthMap(
+        engine=engine, every=500,
+        cells=[
+            DepthCell(
+                n=n, depth=500 * (d + 1), accuracy=_estimate(min(0.1 + 0.05 * d + 0.02 * n, 0.95), shape.problems),
+                tokens=400.0 * (d + 1) * n,
+            )
+            for d in range(8) for n in shape.sizes
+        ],
+    )  # fmt: skip
 
 
 def _frontier(deployable: Sequence[Curve]) -> list[tuple[str, str, int]]:

@@ -79,7 +79,7 @@ def test_draws_and_fits_without_a_complaint_or_a_request(
     page = browser.new_page(viewport={"width": width, "height": 850}, color_scheme=scheme)  # type: ignore[arg-type]
     visit = Visit(page).open(report)
     visit.open_browser()
-    assert page.locator("figure").count() == page.locator("figure .chart svg").count() == 16
+    assert page.locator("figure").count() == page.locator("figure .chart svg").count() == 25
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(
         "[...document.querySelectorAll('.chart svg')].every(s => s.getBoundingClientRect().width > 200)"
@@ -122,6 +122,29 @@ def test_numbers_behind_a_chart_can_be_shown(visit: Visit, report: Path) -> None
     figure = page.locator("figure.accuracy").first
     figure.locator("summary").click()
     assert figure.locator("tbody tr").first.is_visible()
+
+
+def test_the_ranking_shows_one_budget_at_a_time(visit: Visit, report: Path) -> None:
+    page = visit.open(report).page
+    ranking = page.locator(".ranking").first
+    shown = ranking.locator("tbody:visible")
+    assert shown.count() == 1
+    assert shown.get_attribute("data-budget") == "4"
+    ranking.get_by_role("radio").first.focus()
+    page.keyboard.press("Space")
+    assert shown.count() == 1
+    assert shown.get_attribute("data-budget") == "0"
+    assert ranking.locator("tbody:visible .dot").first.bounding_box()
+
+
+def test_the_proxy_is_shown_for_the_strategy_chosen(visit: Visit, report: Path) -> None:
+    page = visit.open(report).page
+    figure = page.locator("figure.proxy").first
+    line = "document.querySelector('figure.proxy svg .mark-line path')?.getAttribute('d')"
+    before = page.evaluate(line)
+    figure.get_by_role("radio").last.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"{line} && {line} !== {before!r}")
 
 
 def test_browser_filters_and_sorts(visit: Visit, report: Path) -> None:
@@ -187,11 +210,12 @@ def test_browser_opens_and_filters_twenty_thousand_samples(visit: Visit, tmp_pat
 @pytest.mark.parametrize(
     "shape",
     [
-        Shape(tasks=("countdown",), sizes=(1,)), Shape(problems=0), Shape(latency=False, flops=False, unbounded=True),
+        Shape(tasks=("countdown",), sizes=(1,)), Shape(stopping=False), Shape(probes=True, hacked=True),
+        Shape(problems=0), Shape(latency=False, flops=False, unbounded=True),
         Shape(long_names=True, engines=("small", "large"), priced=True, simulated=True),
         Shape(tasks=tuple(f"task_{i}" for i in range(20)), problems=8, sizes=(1, 4)),
     ],
-    ids=["N = 1 only", "nothing complete", "unbounded", "long names", "twenty tasks"],
+    ids=["N = 1 only", "nothing stops", "probes", "nothing complete", "unbounded", "long names", "twenty tasks"],
 )  # fmt: skip
 def test_odd_studies_fit_a_phone(browser: Browser, tmp_path: Path, shape: Shape) -> None:
     write_report(results(shape), problems(shape), tmp_path / "report.html")

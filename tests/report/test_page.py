@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from perpend.report import render, write_report
-from perpend.study.results import Results
+from perpend.report.ranking import scale
+from perpend.study.results import Estimate, Ranked, Ranking, Results
 from tests.report.hostile import PAYLOAD, hostile
 from tests.report.synthetic import Shape, problems, results
 
@@ -61,6 +62,8 @@ SHAPES = {
     "no FLOPs": Shape(flops=False),
     "no upper bounds": Shape(unbounded=True),
     "nothing complete": Shape(problems=0),
+    "nothing stops": Shape(stopping=False),
+    "probes, two engines": Shape(probes=True, engines=("small", "large")),
     "long names, two engines": Shape(long_names=True, engines=("small", "large"), priced=True),
     "twenty tasks": Shape(tasks=tuple(f"task {i}" for i in range(20)), problems=8, sizes=(1, 4)),
 }
@@ -121,7 +124,7 @@ def test_same_input_gives_the_same_page() -> None:
 
 
 def test_bundle_is_there_once() -> None:
-    assert len(render(results(Shape(tasks=("a", "b", "c", "d"))), [])) < 1_700_000
+    assert len(render(results(Shape(tasks=("a", "b", "c", "d"))), [])) < 2_000_000
 
 
 @pytest.mark.parametrize(("simulated", "found"), [(True, True), (False, False)])
@@ -186,3 +189,83 @@ def test_queueing_and_retries_are_told_apart_from_work() -> None:
     assert "embedded worked 1 h 21 min on 2,040 samples" in page
     assert "1 min 22 s for room in the budget" in page
     assert "12 after they were lost, 31 after 429" in page
+
+
+def words(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+
+
+def rows_of(page: str, figure: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(read(page).scripts["figures-data"])["figures"][figure]["rows"]
+    return found
+
+
+def test_every_budget_has_its_ranking_with_costs_and_the_difference_from_the_first() -> None:
+    shape = Shape(tasks=("arithmetic",), priced=True)
+    page = render(results(shape), [])
+    (task,) = results(shape).tasks
+    assert [page.count(f'data-budget="{i}"') for i in range(6)] == [1, 1, 1, 1, 1, 0]
+    ranking = words(page.partition("Ranking at equal budget")[2].partition('class="figures"')[0])
+    first, second = task.rankings[-1].rows[:2]
+    assert f"{100 * first.accuracy.value:.1f}" in ranking  # type: ignore[operator]
+    assert f"{100 * second.behind.value:+.1f}".replace("-", "−") in ranking  # type: ignore[union-attr, operator]
+    assert f"${1000 * first.usd:.3g}" in ranking  # type: ignore[operator]
+    assert "US dollars" not in render(results(Shape(tasks=("arithmetic",))), []).partition("Ranking at")[2][:4000]
+
+
+def test_a_ranking_is_drawn_to_scale() -> None:
+    found = scale([Ranking(budget=1.0, rows=[ranked(0.3, 0.22, 0.41), ranked(0.6, 0.5, 0.68)])])
+    assert (found.low, found.high) == pytest.approx((0.2, 0.7))
+    assert [found.along(value) for value in (0.2, 0.45, 0.7)] == ["0.00%", "50.00%", "100.00%"]
+
+
+def ranked(value: float, low: float, high: float) -> Ranked:
+    accuracy = Estimate(value=value, low=low, high=high)
+    return Ranked(
+        engine="e", strategy="majority", n=1, accuracy=accuracy, behind=None, samples=1, tokens=None, usd=None
+    )
+
+
+def test_stopping_says_what_each_certificate_may_claim() -> None:
+    page = render(results(Shape(tasks=("arithmetic",))), [])
+    stopping = words(page.partition('id="stopping"')[2].partition("A vote as it ran")[0])
+    assert "anytime-valid, δ = 0.05" in stopping.partition("martingale")[2][:200]
+    assert "heuristic" in stopping.partition("adaptive_consistency")[2][:200]
+    assert 'href="#stopping"' in page
+
+
+def test_without_anything_to_say_on_stopping_there_is_no_section() -> None:
+    page = render(results(Shape(problems=0)), [])
+    assert 'id="stopping"' not in page
+    assert 'href="#stopping"' not in page
+
+
+def test_a_vote_as_it_ran_marks_the_right_answer_and_where_rules_stop() -> None:
+    page = render(results(Shape(tasks=("arithmetic",))), [])
+    rows = rows_of(page, "t0-arithmetic-race-0")
+    assert {row["answer"] for row in rows if row.get("colour") == "right"} == {"41 ✓"}
+    assert [(row["n"], row["rules"]) for row in rows if row["kind"] == "stop"] == [(14, "adaptive_consistency")]
+    assert "the one whose lead changes most often" in page
+    last = sorted(float(str(row["label_at"])) for row in rows if row.get("last"))
+    assert all(b - a >= 0.059 for a, b in pairwise(last)), "labels do not cover one another"
+
+
+@pytest.mark.parametrize(("hacked", "marked"), [(True, True), (False, False)])
+def test_the_best_n_is_marked_only_where_the_fall_after_it_is_beyond_chance(hacked: bool, marked: bool) -> None:
+    page = render(results(Shape(tasks=("arithmetic",), hacked=hacked)), [])
+    assert any(row["peak"] for row in rows_of(page, "t0-arithmetic-proxy")) is marked
+    assert ("here nowhere" in page) is not marked
+
+
+def test_width_and_depth_are_drawn_where_there_are_probes() -> None:
+    rows = rows_of(render(results(Shape(tasks=("arithmetic",), probes=True)), []), "t0-arithmetic-depth")
+    assert len(rows) == 8 * 5
+    assert "Width and depth" not in render(results(), [])
+
+
+def test_labels_on_the_frontier_keep_apart_and_the_best_point_has_one() -> None:
+    shape = Shape(tasks=("arithmetic",), sizes=tuple(range(1, 33)))
+    rows = [row for row in rows_of(render(results(shape), []), "t0-arithmetic-frontier") if row["frontier"]]
+    labelled = [row for row in rows if row["label"]]
+    assert 1 < len(labelled) < len(rows) / 2
+    assert max(rows, key=lambda row: float(str(row["accuracy"]))) in labelled

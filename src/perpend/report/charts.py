@@ -19,8 +19,11 @@ Spec: TypeAlias = dict[str, Any]
 Layers: TypeAlias = alt.LayerChart | alt.FacetChart
 """What `alt.layer` is typed to return."""
 INK, FAINT, LINE = "var(--ink)", "var(--faint)", "var(--ink-2)"
-FEW: Final = 8
-"""With more series than this their bands are drawn fainter."""
+TRUTH, PROXY = "var(--s1)", "var(--s2)"
+SHADES: Final = ["#f3f1e9", "#86b6e4"]
+"""From the lowest accuracy to the highest; dark text can be read on all of them."""
+BANDS: Final = 0.4
+"""The opacity of all bands together: many are drawn fainter."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ COST: Final = (
     Axis("usd", "Dollars", "US dollars per correct answer (log scale)"),
     Axis("device_seconds", "Engine time", "seconds of engine time per correct answer (log scale)"),
 )
+SAVED: Final = (
+    Axis("samples_saved", "Samples", "samples saved against the vote over all"),
+    Axis("tokens_saved", "Tokens", "tokens saved against the vote over all"),
+)
 
 
 @lru_cache
@@ -52,7 +59,8 @@ def specifications(series: tuple[Series, ...]) -> dict[str, Spec]:
     found = {f"accuracy-{axis.field}": accuracy(axis, series) for axis in COMPUTE}
     found |= {f"cost-{axis.field}": cost(axis, series) for axis in COST}
     found |= {f"frontier-{axis.field}": frontier(axis, series) for axis in COMPUTE if axis.field in get_args(Unit)}
-    found |= {"gaps": gaps(), "difficulty": difficulty(series)}
+    found |= {f"trade-{axis.field}": trade(axis, series) for axis in SAVED}
+    found |= {"gaps": gaps(), "difficulty": difficulty(series), "race": race(), "proxy": proxy(), "depth": depth()}
     return {name: _finish(chart) for name, chart in found.items()}
 
 
@@ -63,13 +71,13 @@ def accuracy(axis: Axis, series: Sequence[Series]) -> Layers:
     ends = {"y": _share("low"), "y2": alt.Y2("high"), "x": x}
     line = base.mark_line(strokeWidth=2).encode(x=x, y=_share("accuracy"), color=_colour(series), order="n:Q")
     return alt.layer(
-        base.mark_area(opacity=0.1 if len(series) <= FEW else 0.05).encode(color=_colour(series), **ends),
-        base.transform_filter("datum.single").mark_rule(strokeWidth=1.5).encode(color=_colour(series), **ends),
+        base.mark_area(opacity=min(0.1, BANDS / max(len(series), 1))).encode(color=_colour(series), **ends),
+        base.mark_rule(strokeWidth=1.5).encode(color=_colour(series), opacity=_only("datum.single"), **ends),
         line.encode(strokeDash=alt.condition("datum.oracle", alt.value([6, 4]), alt.value([1, 0]))),
         _points(base, series).encode(x=x, y=_share("accuracy"), tooltip=_tooltip(axis)),
-        base.transform_filter("datum.oracle && datum.last")
-        .mark_text(align="right", dy=-10, color=LINE, fontSize=11)
-        .encode(x=x, y=_share("accuracy"), text=alt.datum("oracle")),
+        base.mark_text(align="right", dy=-10, color=LINE, fontSize=11).encode(
+            x=x, y=_share("accuracy"), text=alt.datum("oracle"), opacity=_only("datum.oracle && datum.last")
+        ),
     )
 
 
@@ -127,7 +135,7 @@ def gaps() -> Layers:
     first = base.transform_filter("datum.part === 'right'")
     return alt.layer(
         bars,
-        first.mark_rule(strokeWidth=2, color=INK).encode(x="edge_low:Q", x2="edge_high:Q", y=y),
+        first.mark_rule(strokeWidth=2, color=INK, yOffset=13).encode(x="edge_low:Q", x2="edge_high:Q", y=y),
         inside.mark_text(fontSize=11, color="var(--on-part)").encode(x="middle:Q", y=y, text="short:N"),
         first.mark_text(align="left", dy=-19, color=INK, limit=330).encode(x=alt.datum(0), y=y, text="name:N"),
     )
@@ -148,12 +156,117 @@ def difficulty(series: Sequence[Series]) -> Layers:
     return alt.layer(rule, _points(base, series).encode(x=x, xOffset=offset, y=_share("accuracy"), tooltip=tip))
 
 
+def trade(axis: Axis, series: Sequence[Series]) -> Layers:
+    """Accuracy lost against what is saved: a line a stopping rule over its settings, its own setting with interval."""
+    base = alt.Chart()
+    x = alt.X(f"{axis.field}:Q").scale(zero=False, nice=True).title(axis.title).axis(format=".0%", tickCount=6)
+    y = alt.Y("difference:Q").scale(zero=True, nice=True).title("accuracy minus the vote's, points").axis(tickCount=6)
+    size = alt.condition("datum.own", alt.value(150), alt.value(45))
+    tip = [
+        alt.Tooltip("name:N", title="setting"),
+        alt.Tooltip("text:N", title="accuracy, points"),
+        alt.Tooltip("saved_text:N", title="samples saved"),
+        alt.Tooltip("tokens_text:N", title="tokens saved"),
+    ]
+    return alt.layer(
+        base.mark_rule(color=LINE, strokeDash=[2, 3]).encode(y=alt.datum(0)),
+        base.mark_line(strokeWidth=2).encode(x=x, y=y, color=_colour(series), order="order:Q"),
+        base.mark_rule(strokeWidth=1.5).encode(
+            x=x, y=alt.Y("low:Q"), y2=alt.Y2("high"), color=_colour(series), opacity=_only("datum.own", 0.6)
+        ),
+        _points(base, series).encode(x=x, y=y, size=size, tooltip=tip),
+    )
+
+
+def race() -> Layers:
+    """Shares of the votes after each sample, a line an answer; a vertical line where a rule stops."""
+    base = alt.Chart()
+    votes = base.transform_filter("datum.kind === 'votes'")
+    stop = _only("datum.kind === 'stop'")
+    ranks = [str(i) for i in range(6)]
+    shades = [f"var(--s{i})" for i in (1, 2, 4, 6, 7, 0)]
+    colour = alt.Color("colour:N").scale(domain=["right", *ranks], range=["var(--good)", *shades]).legend(None)
+    x = (
+        alt.X("n:Q")
+        .scale(domainMin=1, nice=False)
+        .title("samples drawn, in the order stored")
+        .axis(tickMinStep=1, format="d")
+    )
+    y = alt.Y("share:Q").scale(domain=[0, 1]).title("share of the votes").axis(format=".0%", tickCount=6)
+    line = votes.mark_line().encode(x=x, y=y, color=colour, detail="s:N")
+    tip = [alt.Tooltip("answer:N"), alt.Tooltip("n:Q", title="samples"), alt.Tooltip("text:N", title="votes")]
+    return alt.layer(
+        base.mark_rule(color=LINE, strokeDash=[4, 3]).encode(x=x, opacity=stop),
+        base.mark_text(angle=270, align="right", dy=-6, color=LINE, fontSize=11, limit=240).encode(
+            x=x, y=alt.datum(1), text="rules:N", opacity=stop
+        ),
+        line.encode(strokeWidth=alt.condition("datum.colour === 'right'", alt.value(3), alt.value(1.5))),
+        votes.mark_circle(size=60, opacity=0).encode(x=x, y=y, tooltip=tip),
+        votes.transform_filter("datum.last")
+        .mark_text(align="left", dx=6, fontSize=11.5)
+        .encode(x=x, y="label_at:Q", text="answer:N", color=colour),
+    )
+
+
+def proxy() -> Layers:
+    """Accuracy with its band on the left axis, the verifier's mean value on the right one, against N."""
+    base = alt.Chart()
+    x = alt.X("n:Q").scale(type="log", base=2, nice=False).title("samples a question, N (log scale)")
+    x = x.axis(format="d", tickCount=6)
+    right = alt.Axis(orient="right", titleAlign="right", grid=False, tickCount=6, titleColor=PROXY, labelColor=PROXY)
+    value = alt.Y("proxy:Q").scale(zero=False, nice=True).title("verifier (dashed)").axis(right)
+    tip = [
+        _n(),
+        alt.Tooltip("text:N", title="accuracy"),
+        alt.Tooltip("proxy:Q", title="verifier's mean value", format=".4~g"),
+        alt.Tooltip("kl:N", title="divergence"),
+    ]
+    peak = _only("datum.peak")
+    truth = alt.layer(
+        base.mark_area(opacity=0.12, color=TRUTH).encode(x=x, y=_share("low"), y2=alt.Y2("high")),
+        base.mark_line(color=TRUTH, strokeWidth=2).encode(x=x, y=_share("accuracy")),
+        base.mark_circle(color=TRUTH, size=55).encode(
+            x=x, y=_share("accuracy"), tooltip=tip, opacity=_only("datum.step")
+        ),
+        base.mark_rule(color=LINE, strokeDash=[4, 3]).encode(x=x, opacity=peak),
+        base.mark_text(align="left", dx=5, dy=-8, color=INK, fontSize=11).encode(
+            x=x, y=_share("high"), text="peak_label:N", opacity=peak
+        ),
+    )
+    thought = base.transform_filter("isValid(datum.proxy)").mark_line(color=PROXY, strokeDash=[6, 4], strokeWidth=2)
+    both: alt.LayerChart = alt.layer(truth, thought.encode(x=x, y=value)).resolve_scale(y="independent")
+    return both
+
+
+def depth() -> Layers:
+    """Accuracy in a grid of traces and tokens."""
+    base = alt.Chart()
+    x = alt.X("n:O").title("traces, N").axis(labelAngle=0)
+    y = alt.Y("depth:O").sort("descending").title("tokens at which a trace is capped").axis(format=",d", domain=False)
+    shade = alt.Color("accuracy:Q").scale(range=SHADES, nice=False).legend(None)
+    tip = [
+        alt.Tooltip("n:O", title="traces"),
+        alt.Tooltip("depth:Q", title="cap, tokens", format=",d"),
+        alt.Tooltip("text:N", title="accuracy"),
+        alt.Tooltip("tokens:Q", title="tokens a question", format=",.0f"),
+    ]
+    return alt.layer(
+        base.mark_rect(stroke="var(--surface)").encode(x=x, y=y, color=shade, tooltip=tip),
+        base.mark_text(fontSize=11, color="var(--on-part)").encode(x=x, y=y, text="short:N"),
+    )
+
+
 def _points(base: alt.Chart, series: Sequence[Series], colour: str | None = None, size: int = 70) -> alt.Chart:
     symbols = alt.Shape("s:N").scale(domain=[s.id for s in series], range=[s.symbol for s in series]).legend(None)
     made: alt.Chart = base.mark_point(filled=True, size=size, opacity=1).encode(
         shape=symbols, color=alt.value(colour) if colour else _colour(series)
     )
     return made
+
+
+def _only(where: str, opacity: float = 1.0) -> Any:
+    """Seen where that holds. A filter that leaves nothing would have Vega warn of scales without data."""
+    return alt.condition(where, alt.value(opacity), alt.value(0))
 
 
 def _colour(series: Sequence[Series]) -> alt.Color:

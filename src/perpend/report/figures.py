@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log
 
 from perpend.report import formats
 from perpend.report.charts import COMPUTE, COST, Axis
 from perpend.report.series import Key, Series
-from perpend.study.results import Curve, Estimate, Gaps, Headline, HeadlinePoint, Point, TaskResult
+from perpend.study.results import Curve, Estimate, Gaps, Headline, HeadlinePoint, Point, ProxyCurve, TaskResult
 
 Row = dict[str, object]
 SeriesOf = Mapping[Key, Series]
+LABEL_ROOM = (0.17, 0.08)
+"""A label's share of a chart's width and height, on a phone."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ def of_task(task: TaskResult, slug: str, series: SeriesOf) -> list[Figure]:
         cost(f"{slug}-cost", task, series),
         gaps(f"{slug}-gaps", task, series),
         difficulty(f"{slug}-difficulty", task, series),
+        proxy(f"{slug}-proxy", task, series),
+        depth(f"{slug}-depth", task),
     )
     return [figure for figure in made if figure.rows and figure.variants]
 
@@ -83,11 +88,15 @@ def accuracy(name: str, where: str, curves: Sequence[Curve] | Sequence[Headline]
 def frontier(name: str, task: TaskResult, series: SeriesOf) -> Figure:
     """Which deployable points are worth their tokens."""
     best = set(task.frontier)
+    labelled = _labelled(task)
     axis = next(a for a in COMPUTE if a.field == task.unit)
     curves = [c for c in task.curves if not c.oracle]
     rows: list[Row] = [
         _point(series[c.engine, c.strategy], p)
-        | {"frontier": (c.engine, c.strategy, p.n) in best, "label": f"N = {p.n}"}
+        | {
+            "frontier": (c.engine, c.strategy, p.n) in best,
+            "label": f"N = {p.n}" if (c.engine, c.strategy, p.n) in labelled else "",
+        }
         for c in curves
         for p in c.points
     ]
@@ -109,7 +118,8 @@ def cost(name: str, task: TaskResult, series: SeriesOf) -> Figure:
     """What one correct answer costs."""
     curves = [c for c in task.curves if not c.oracle]
     shown = [a for a in COST if any(_has(getattr(p.cost_per_correct, a.field)) for c in curves for p in c.points)]
-    rows = [row for a in shown for row in _cost_rows(a, curves, series)]
+    drawn = steps(max((p.n for c in curves for p in c.points), default=1))
+    rows = [row for a in shown for row in _cost_rows(a, curves, series) if row["n"] in drawn]
     return Figure(
         id=name, kind="cost", title="Cost per correct answer",
         alt=f"Cost of one correct answer on {task.task} by strategy and number of samples, with 95 % intervals.",
@@ -164,6 +174,82 @@ def difficulty(name: str, task: TaskResult, series: SeriesOf) -> Figure:
             for d in task.difficulty for b in d.bins for s, e in b.accuracy.items()
         ],
     )  # fmt: skip
+
+
+def proxy(name: str, task: TaskResult, series: SeriesOf) -> Figure:
+    """What verifiers think of their choices, beside how right those are."""
+    curves = [c for c in task.proxies if any(p.proxy is not None for p in c.points)]
+    lines = [(c, series[c.engine, c.strategy]) for c in curves]
+    rows: list[Row] = [
+        {"s": s.id, "n": p.n, "proxy": p.proxy, "accuracy": p.accuracy.value, "low": p.accuracy.low,
+         "high": p.accuracy.high, "text": formats.percent_estimate(p.accuracy), "kl": f"{p.kl_bound:.2f} nats at most",
+         "step": p.n in steps(c.points[-1].n), "peak": p.n == c.best_n and _falls(c),
+         "peak_label": f"best at N = {c.best_n}"}
+        for c, s in lines for p in c.points
+    ]  # fmt: skip
+    return Figure(
+        id=name, kind="proxy", title="What the verifier thinks, and what is true",
+        alt=f"Accuracy and the verifier's mean value of what it chooses on {task.task}, against N, by strategy.",
+        variants=[Variant(s.label, "proxy", {"s": s.id}) for _, s in lines], rows=rows, series=(),
+        note=", ".join(f"{s.label} ({formats.points(c.fall)} points)" for c, s in lines if _falls(c)),
+        head=["Strategy", "N", "Verifier's mean value", "Accuracy (95 % interval)", "Divergence, nats at most",
+              "Fall from the best N to the largest, points"],
+        cells=[
+            [s.label, str(p.n), formats.number(p.proxy), formats.percent_estimate(p.accuracy), f"{p.kl_bound:.2f}",
+             formats.points(c.fall) if p is c.points[-1] else ""]
+            for c, s in lines for p in c.points
+        ],
+    )  # fmt: skip
+
+
+def depth(name: str, task: TaskResult) -> Figure:
+    """Accuracy over traces and the tokens that each may think for."""
+    cells = [(m, cell) for m in task.depths for cell in m.cells]
+    rows: list[Row] = [
+        {"s": "", "engine": m.engine, "n": cell.n, "depth": cell.depth, "accuracy": cell.accuracy.value,
+         "text": formats.percent_estimate(cell.accuracy), "tokens": cell.tokens,
+         "short": f"{100 * (cell.accuracy.value or 0):.0f}"}
+        for m, cell in cells
+    ]  # fmt: skip
+    tallest = max((len({cell.depth for cell in m.cells}) for m in task.depths), default=0)
+    return Figure(
+        id=name, kind="depth", title="Width and depth",
+        alt=f"Accuracy of a vote on {task.task} by number of traces and the tokens at which each is capped.",
+        variants=[Variant(m.engine, "depth", {"engine": m.engine}) for m in task.depths], rows=rows, series=(),
+        height=24 * tallest + 60, note=", ".join(dict.fromkeys(f"{m.every:,}" for m in task.depths)),
+        head=["Engine", "Traces", "Cap, tokens", "Accuracy (95 % interval)", "Tokens a question"],
+        cells=[
+            [m.engine, str(cell.n), formats.number(cell.depth), formats.percent_estimate(cell.accuracy),
+             formats.number(cell.tokens)]
+            for m, cell in cells
+        ],
+    )  # fmt: skip
+
+
+def _falls(curve: ProxyCurve) -> bool:
+    """Whether accuracy is lower at the largest N than at its best one, beyond chance."""
+    return curve.fall.low is not None and curve.fall.low > 0
+
+
+def steps(most: int) -> list[int]:
+    """1, 2, 4, … and the most."""
+    return sorted({2**i for i in range(most.bit_length()) if 2**i <= most} | {most})
+
+
+def _labelled(task: TaskResult) -> set[tuple[str, str, int]]:
+    """Of the frontier, the points that have room for a label on a phone: the most accurate one, and back from it those
+    that stand far enough from the last one labelled.
+    """
+    points = {(c.engine, c.strategy, p.n): p for c in task.curves if not c.oracle for p in c.points}
+    at = {key: (log(getattr(p, task.unit) or 1), p.accuracy) for key, p in points.items()}
+    costs, ends = [cost for cost, _ in at.values()], [end for p in points.values() for end in (p.low, p.high)]
+    wide, high = (max(values, default=0.0) - min(values, default=0.0) or 1.0 for values in (costs, ends))
+    chosen: list[tuple[str, str, int]] = []
+    for key in reversed(task.frontier):
+        gaps = [(abs(at[key][0] - at[c][0]) / wide, abs(at[key][1] - at[c][1]) / high) for c in chosen]
+        if all(across > LABEL_ROOM[0] or up > LABEL_ROOM[1] for across, up in gaps):
+            chosen.append(key)
+    return set(chosen)
 
 
 def _point(series: Series, point: Point | HeadlinePoint) -> Row:

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from perpend.report import assets, charts, figures, formats, samples, techniques
+from perpend.report import assets, charts, figures, formats, ranking, samples, stopping, techniques
 from perpend.report.series import all_series
 from perpend.study.results import Cost, PlannedAndActual, ProblemView, Recommendation, Results
 
@@ -68,7 +68,13 @@ def environment() -> Environment:
         "percent", "percent_estimate", "percent_range", "points", "number", "number_estimate", "si", "usd", "dollars",
     ):  # fmt: skip
         made.filters[name] = getattr(formats, name)
-    made.filters |= {"seconds": formats.seconds, "p_value": formats.p_value, "name": breakable, "changes": changes}
+    made.filters |= {
+        "seconds": formats.seconds,
+        "p_value": formats.p_value,
+        "name": breakable,
+        "changes": changes,
+        "scale": ranking.scale,
+    }
     return made
 
 
@@ -106,13 +112,18 @@ def _charts(results: Results) -> dict[str, Any]:
         (slug, task, figures.of_task(task, slug, series))
         for slug, task in zip(slugs(t.task for t in results.tasks), results.tasks, strict=True)
     ]
-    drawn = [f for _, _, found in by_task for f in found] + ([headline] if headline and headline.rows else [])
+    stops = [(slug, task, stopping.of_task(task, slug, series)) for slug, task, _ in by_task]
+    drawn = [figure for _, _, found in by_task for figure in found]
+    drawn += [figure for _, _, found in stops for figure in found.figures]
+    drawn += [headline] if headline and headline.rows else []
     payload = {
         "specs": charts.specifications(tuple(series.values())) if drawn else {},
         "figures": {f.id: {"alt": f.alt, "height": f.height, "rows": f.rows, "variants": f.variants} for f in drawn},
     }
     return {
         "by_task": by_task,
+        "stopping": [stop for stop in stops if stop[2].figures],
+        "series": series,
         "headline": headline,
         "partly": partly,
         "payload": Markup(assets.json_for_script(payload)),

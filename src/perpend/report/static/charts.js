@@ -59,6 +59,16 @@
     return draw;
   }
 
+  document.querySelectorAll(".ranking").forEach((ranking) => {
+    function show(budget) {
+      ranking.querySelectorAll("tbody").forEach((body) => { body.hidden = body.dataset.budget !== budget; });
+    }
+    ranking.querySelectorAll(".switch input").forEach((input) => {
+      input.addEventListener("change", () => show(input.value));
+      if (input.checked) show(input.value);
+    });
+  });
+
   const waiting = new Map();
   for (const id of Object.keys(payload.figures)) {
     const element = document.getElementById(id);
