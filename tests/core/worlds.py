@@ -16,6 +16,7 @@ from perpend.core import (
     Engine,
     Finish,
     Generation,
+    Likely,
     MemoryRecorder,
     ModelShape,
     Price,
@@ -26,6 +27,7 @@ from perpend.core import (
     Sample,
     Scope,
     Score,
+    Token,
     Usage,
     Verifier,
     World,
@@ -150,7 +152,7 @@ class Scripted:
     says: Mapping[int, Say] | Sequence[Say]
     name: str = "scripted"
     fingerprint: str = "scripted"
-    caps: Caps = field(default_factory=lambda: Caps(seeds=True, exact_replay=True, continuation=True))
+    caps: Caps = field(default_factory=lambda: Caps(seeds=True, exact_replay=True, continuation=True, logprobs=21))
     shape: ModelShape | None = None
     version: str = "1"
     asked: list[Request] = field(default_factory=list)
@@ -186,7 +188,8 @@ class Scripted:
                 raise say.error
             finish = say.finish if said == say.tokens else Finish.CANCELLED
             text = say.text if finish is Finish.STOP else ""
-            yield Completion(0, text, finish, Usage(prompt=5, completion=said), ended=say.seconds)
+            tokens = (Token(0, -0.1, (Likely("so", -0.1),)),) * said if request.logprobs > 1 else None
+            yield Completion(0, text, finish, Usage(prompt=5, completion=said), tokens=tokens, ended=say.seconds)
         finally:
             self.at_once -= 1
 

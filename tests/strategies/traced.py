@@ -16,6 +16,7 @@ from perpend.core import (
     Delta,
     Finish,
     Generation,
+    Likely,
     MemoryRecorder,
     Pool,
     PoolField,
@@ -28,6 +29,7 @@ from perpend.core import (
     Run,
     Scope,
     Strategy,
+    Token,
     Usage,
     World,
     perform,
@@ -43,11 +45,13 @@ PROMPT = Prompt(text="What is it?", max_tokens=100)
 
 @dataclass(frozen=True)
 class Trace:
-    """Its answer, its length, and what it answers when it is asked after each step that it does not end in."""
+    """Its answer, its length, what it answers when it is asked after each step that it does not end in, and how sure
+    the model was of each token."""
 
     key: str | None
     tokens: int
     forced: tuple[str | None, ...]
+    sure: tuple[float, ...] = ()
 
     def answer_after(self, tokens: int) -> str | None:
         """What it gives when it is asked then."""
@@ -63,7 +67,8 @@ def traced_rows(seed: int, problems: int = 3, traces: int = 4, longest: int = 11
         tokens, said = rng.randint(1, longest), [rng.choice(answers)]
         while len(said) < longest // EVERY:
             said.append(said[-1] if rng.random() < 0.6 else rng.choice(answers))
-        return Trace(rng.choice(answers), tokens, tuple(said))
+        key, sure = rng.choice(answers), tuple(rng.choice([1.0, 2.0, 4.0, 5.0]) for _ in range(tokens))
+        return Trace(key, tokens, tuple(said), sure)
 
     return [[one() for _ in range(traces)] for _ in range(problems)]
 
@@ -85,7 +90,13 @@ def traced_pool(rows: Sequence[Sequence[Trace]]) -> Pool:
         every=EVERY,
         tokens=PROBE_TOKENS,
     )
-    return replace(pool, keys=keys, probes=probes, fields=pool.fields | {PoolField.PROBES})
+    return replace(
+        pool,
+        keys=keys,
+        probes=probes,
+        confidences=[[np.array(trace.sure) for trace in row] for row in rows],
+        fields=pool.fields | {PoolField.PROBES, PoolField.CONFIDENCES},
+    )
 
 
 def _seen(trace: Trace, step: int) -> str | None:
@@ -113,18 +124,18 @@ class Marked(Numbers):
 
 
 class Thinking:
-    """Says trace i as the tokens `i.0 i.1 …`, the last one its answer, and goes on from wherever a text breaks off."""
+    """Says the i-th trace that is begun as the tokens `i.0 i.1 …`, then its answer; goes on where a text breaks off."""
 
     name = "replay"
     fingerprint = "thinking"
-    caps = Caps(seeds=True, exact_replay=True, continuation=True)
+    caps = Caps(seeds=True, exact_replay=True, continuation=True, logprobs=21)
     shape = None
     version = "1"
     overhead = Charge()
 
     def __init__(self, traces: Sequence[Trace]) -> None:
         self.traces = traces
-        self.requests: list[Request] = []
+        self._begun = 0
         self._clock = VirtualClock()
 
     async def start(self, purse: Purse | None = None) -> None:
@@ -137,13 +148,13 @@ class Thinking:
         raise NotImplementedError
 
     def generate(self, request: Request) -> Generation:
-        self.requests.append(request)
         wait = Wait()
         return Generation(self._stream(request, wait), wait.cut)
 
     async def _stream(self, request: Request, wait: Wait) -> AsyncIterator[Delta | Completion]:
         words = re.findall(r"(\d+)\.\d+ ", request.prefix)
-        number = int(words[0]) if words else request.index
+        number = int(words[0]) if words else self._begun
+        self._begun += not words
         trace, prompt = self.traces[number], 7 + len(words)
         if request.prefix.endswith("is"):  # the cue
             answer = trace.answer_after(len(words))
@@ -155,4 +166,9 @@ class Thinking:
         text = "".join(f"{number}.{k} " for k in range(len(words), len(words) + said - whole))
         finish = Finish.STOP if whole else Finish.LENGTH if said == wanted else Finish.CANCELLED
         ending = f"={trace.key}" if whole and trace.key else ""
-        yield Completion(0, text + ending, finish, Usage(prompt, 0, said), ended=said / 10, device_seconds=said / 20)
+        tokens = None
+        if request.logprobs > 1:
+            sure = trace.sure[len(words) : len(words) + said]
+            tokens = tuple(Token(0, -0.1, (Likely("x", -each),) * 20) for each in sure)
+        usage = Usage(prompt, 0, said)
+        yield Completion(0, text + ending, finish, usage, tokens=tokens, ended=said / 10, device_seconds=said / 20)

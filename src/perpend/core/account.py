@@ -24,7 +24,7 @@ class Account:
         stop_reason: why its iterators ended.
         submitted: the best candidate in case time runs out, with its confidence.
         asked: samples asked for, by pool.
-        prompts: pools whose prompt has been charged.
+        prompts: those that have been charged, by engine, text and messages.
         unseen: samples on their way, or arrived and not handed over, with what brings them.
     """
 
@@ -34,12 +34,12 @@ class Account:
     stop_reason: StopReason = StopReason.COMPLETE
     submitted: tuple[float, Sample] | None = None
     asked: Counter[str] = field(default_factory=Counter)
-    prompts: set[str] = field(default_factory=set)
+    prompts: set[tuple[object, ...]] = field(default_factory=set)
     unseen: dict[SampleKey, Flight] = field(default_factory=dict)
 
     def book(self, key: SampleKey, cause: Cause) -> None:
-        """Charge what came of a sample: its prompt counts once a pool, and was cached every other time; that of a piece
-        that continues another is in the cache too, with what it continues.
+        """Charge what came of a sample: its prompt counts once, and was cached every other time; that of a piece that
+        continues another is in the cache too, with what it continues.
 
         Dollars are those that the engine bills: of a prompt that came again, what it says that it had cached, and
         nothing where one call asked for several samples.
@@ -51,10 +51,11 @@ class Account:
         if sample is None:
             return
         engine, usage, seconds = sample.engine, sample.usage, sample.device_seconds
-        if key.pool in self.prompts or sample.parent is not None:
+        asked = (engine, flight.source.prompt.text, flight.source.prompt.messages)
+        if asked in self.prompts or sample.parent is not None:
             charge = self.world.charge(engine, replace(usage, cached=usage.prompt), seconds)
             charge = replace(charge, usd=self.world.charge(engine, sample.billed, seconds).usd)
         else:
             charge = self.world.charge(engine, replace(usage, cached=0), seconds)
-            self.prompts.update([key.pool] if usage.prompt else [])
+            self.prompts.update([asked] if usage.prompt else [])
         self.charges.add(cause, charge)

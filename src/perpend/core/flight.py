@@ -57,7 +57,7 @@ class Flight:
         self._world = world
         self._task = task
         self._scope = scope
-        self._source = source
+        self.source = source
         self._cause = cause
         self._purchase: Purchase | None = None
         self._most = MOST_CHOICES
@@ -118,7 +118,7 @@ class Flight:
     def _is_stored(self, key: SampleKey) -> bool:
         stored = self._world.recorder.stored_sample(key)
         if stored is not None:
-            self._arrive(key, replace(stored, engine=self._source.engine), bought=False)
+            self._arrive(key, replace(stored, engine=self.source.engine), bought=False)
         return stored is not None
 
     async def _buy(self, missing: Sequence[SampleKey]) -> StopReason | None:
@@ -159,7 +159,7 @@ class Flight:
         return arrived
 
     def _prepare(self, keys: Sequence[SampleKey], attempt: int, since: float) -> Purchase:
-        return Purchase(self._world, self._task, self._scope, self._source, keys, self._cause, attempt, since)
+        return Purchase(self._world, self._task, self._scope, self.source, keys, self._cause, attempt, since)
 
     def _arrive(self, key: SampleKey, sample: Sample, bought: bool) -> None:
         self.samples[key] = sample

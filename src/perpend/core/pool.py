@@ -39,6 +39,8 @@ class PoolField(StrEnum):
     """Several answers a sample, the likeliest first."""
     LOGPROBS = "log-probabilities"
     """How likely the model found each sample."""
+    CONFIDENCES = "log-probabilities of the most likely tokens"
+    """How sure the model was of each token."""
     PROBABILITIES = "probabilities of being right"
     """From the strategy's own verifier, in [0, 1]."""
 
@@ -126,6 +128,8 @@ class Pool:
         probes: answers forced along the traces, None where there are none.
         texts: [problem][sample], where a strategy of the study reads them.
         rankings: the answers that samples list, where a strategy of the study reads them.
+        confidences: [problem][sample], minus the mean log-probability of the most likely tokens in each token's place,
+            where a strategy of the study reads them.
         logprobs: each sample's log-probability, summed over its tokens; NaN where unknown, None where all are.
         fields: what was measured; arrays of the rest hold nothing to rely on.
     """
@@ -144,6 +148,7 @@ class Pool:
     probes: Probes | None = None
     texts: Sequence[Sequence[str]] | None = None
     rankings: Rankings | None = None
+    confidences: Sequence[Sequence[Floats]] | None = None
     logprobs: Floats | None = None
     fields: frozenset[PoolField] = MEASURED
 
@@ -175,6 +180,7 @@ class Pool:
             probes=self.probes.rows(which) if self.probes else None,
             texts=[self.texts[i] for i in chosen] if self.texts is not None else None,
             rankings=self.rankings.rows(which) if self.rankings else None,
+            confidences=[self.confidences[i] for i in chosen] if self.confidences is not None else None,
             logprobs=None if self.logprobs is None else self.logprobs[which],
         )
 

@@ -136,15 +136,15 @@ class Run:
         async for sample in self.sample(n, prompt, at_once=at_once, engine=engine, prefix=prefix):
             yield sample
 
-    async def grow(self, tokens: int, sample: Sample | None = None) -> Sample | None:
+    async def grow(self, tokens: int, sample: Sample | None = None, prompt: Prompt | None = None) -> Sample | None:
         """A new sample, or one that has begun, at most so many tokens longer: cut at LENGTH until it comes to its end.
 
         However often it grows, it is one sample, in the budget and among `samples`. None where the budget ends. Raises
         ConfigError where the engine cannot continue a text.
         """
         self._continuing(self._engine)
-        said = sample.usage.completion if sample else 0
-        prompt = replace(self.prompt, max_tokens=min(tokens, self.prompt.max_tokens - said))
+        said, whole = sample.usage.completion if sample else 0, prompt or self.prompt
+        prompt = replace(whole, max_tokens=min(tokens, whole.max_tokens - said))
         pieces = self.sample(1, prompt) if sample is None else self.extend(sample.text, 1, prompt)
         async for piece in pieces:
             if sample is None:

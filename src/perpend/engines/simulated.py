@@ -7,6 +7,7 @@ itself that it is simulated wherever its figures appear.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from perpend.core import (
     EngineError,
     Finish,
     Generation,
+    Likely,
     ModelShape,
     Prompt,
     Purse,
@@ -35,6 +37,8 @@ from perpend.core.simulation import Drawn, Law, law_of
 DELTA_TOKENS = 16
 """Tokens that arrive together."""
 FILLER = "so"
+LIKELIEST = 20
+"""Tokens whose log-probabilities it gives in each place."""
 MOST_ATTEMPTS = 1000
 """To draw a sample that is longer than a text; one that grew beyond all laws ends at once."""
 CONCLUSION = "The answer is {answer}."
@@ -63,7 +67,7 @@ class SimulatedEngine:
         self.caps = Caps(
             seeds=True,
             exact_replay=True,
-            logprobs=1,
+            logprobs=1 + LIKELIEST,
             continuation=True,
             local=True,
             simulated=True,
@@ -129,6 +133,8 @@ class SimulatedEngine:
         whole = len(said) == drawn.tokens
         cut = Finish.LENGTH if len(said) == request.prompt.max_tokens else Finish.CANCELLED
         each = Token(0, drawn.logprob / drawn.tokens)
+        if request.logprobs > 1:
+            each = each._replace(top=_likeliest(each.logprob, request.logprobs - 1))
         seconds = len(said) / self._tokens_per_second
         started = float(int(time.time() - seconds))  # whole, so that the difference is the same whenever it runs
         return Completion(
@@ -171,6 +177,12 @@ def _rest(prefix: str, drawn: Drawn, law: Law, seed: int) -> Drawn:
             break
         drawn = law.draw(derive_seed("longer", seed, attempt))
     return drawn._replace(tokens=max(1, drawn.tokens - len(said)))
+
+
+def _likeliest(logprob: float, how_many: int) -> tuple[Likely, ...]:
+    """The token itself, and others that share alike in what it leaves."""
+    other = math.log(-math.expm1(logprob) / LIKELIEST)
+    return (Likely(FILLER, logprob), *(Likely(f"{FILLER}{i}", other) for i in range(1, how_many)))
 
 
 def _prompt_tokens(prompt: Prompt) -> int:

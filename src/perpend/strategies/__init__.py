@@ -33,5 +33,6 @@ STRATEGIES: Registry[Strategy] = Registry(
         "timely_vote": "perpend.strategies.timely_vote:TimelyVote",
         "parallel_probing": "perpend.strategies.parallel_probing:ParallelProbing",
         "confidence_momentum": "perpend.strategies.confidence_momentum:ConfidenceMomentum",
+        "deepconf": "perpend.strategies.deepconf:DeepConf",
     },
 )

@@ -127,5 +127,8 @@ def _half_of(pool: Pool, half: Half) -> Pool:
         rankings=pool.rankings
         and Rankings(pool.rankings.keys[rows, half.columns], pool.rankings.correct[rows, half.columns]),
         logprobs=None if pool.logprobs is None else take(pool.logprobs),
+        confidences=None
+        if pool.confidences is None
+        else [[row[i] for i in kept] for row, kept in zip(pool.confidences, half.columns, strict=True)],
         probabilities={name: take(probability) for name, probability in pool.probabilities.items()},
     )

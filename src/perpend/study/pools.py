@@ -27,6 +27,7 @@ from perpend.core import (
     pool_key,
 )
 from perpend.store import Store
+from perpend.strategies.deepconf import has_likeliest, token_confidences
 from perpend.study.complete import complete_prefix
 from perpend.study.plan import Block, Plan, PlannedTask
 from perpend.study.probes import probe_arrays
@@ -94,12 +95,13 @@ def _holds(pool: Pool, verifier: str | None) -> frozenset[PoolField]:
 def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo], store: Store) -> dict[str, TaskPools]:
     """A task's pools on each engine, for the problems that are in the figures."""
     problems = complete_prefix(plan, task, {name: engine.fingerprint for name, engine in engines.items()}, store)
-    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=False)}
+    wanted = {need for strategy in task.strategies.values() for need in strategy.needs}
+    token_by_token = PoolField.CONFIDENCES in wanted
+    samples = {SampleKey(s.pool, s.index): s for s in store.samples(task.task.name, tokens=token_by_token)}
     scores = {name: store.scores(verifier.fingerprint) for name, verifier in task.verifiers.items()}
     correct = {key: score.value >= RIGHT for key, score in scores[task.grader].items()}
     codes: dict[str, dict[str, int]] = defaultdict(dict)
     along, counts = store.probes(task.task.name), store.counts()
-    wanted = {need for strategy in task.strategies.values() for need in strategy.needs}
 
     def pools_of(engine: EngineInfo) -> TaskPools:
         rows = {
@@ -119,15 +121,27 @@ def load_pools(plan: Plan, task: PlannedTask, engines: Mapping[str, EngineInfo],
         probes = probe_arrays(task.task.name, rows, along, correct, codes, size)
         texts = [[s.text for s in row] for row in rows] if PoolField.TEXTS in wanted & holds else None
         lists = ranking_arrays(task.task, problems, rows, size) if PoolField.RANKINGS in wanted else None
-        here = {PoolField.PROBES: probes is not None, PoolField.TEXTS: texts is not None}
+        sure = confidences_of(rows) if token_by_token and PoolField.TOKENS in holds else None
+        here = {
+            PoolField.PROBES: probes is not None,
+            PoolField.TEXTS: texts is not None,
+            PoolField.CONFIDENCES: sure is not None,
+        }
         fields = (holds - set(here)) | {name for name, there in here.items() if there}
-        return replace(pool, probes=probes, texts=texts, rankings=lists, fields=fields)
+        return replace(pool, probes=probes, texts=texts, rankings=lists, confidences=sure, fields=fields)
 
     def _row(source: DrawnFrom, size: int) -> list[Sample]:
         pool = pool_key(source)
         return [sample for i in range(size) if (sample := samples.get(SampleKey(pool, i)))]
 
     return {name: pools_of(engines[name]) for name in plan.engines_of(task)}
+
+
+def confidences_of(rows: Sequence[Sequence[Sample]]) -> list[list[Floats]] | None:
+    """[problem][sample], how sure the model was of each token; None where some came without the most likely ones."""
+    if not all(has_likeliest(sample) for row in rows for sample in row):
+        return None
+    return [[token_confidences(sample) for sample in row] for row in rows]
 
 
 def _counted(engine: str, problems: Sequence[Problem], counts: Sequence[tuple[int, int]], size: int) -> Pool:
