@@ -8,7 +8,6 @@ from functools import cache
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import logsumexp
 
 from perpend.core import (
     SAMPLED,
@@ -111,9 +110,11 @@ def log_evidence(vote: RunningVote) -> Floats:
     leader, runner_up = (np.roll(part, 1, axis=0) for part in (vote.leader, vote.runner_up))
     leader[0], runner_up[0] = -1, -1
     played = (vote.key >= 0) & (leader >= 0)
-    wins = np.cumsum(played & (vote.key == leader), axis=0)
-    to_second = np.cumsum(played & (vote.key != leader) & (vote.key == runner_up), axis=0)
-    to_others = np.cumsum(played & (vote.key != leader) & (vote.key != runner_up), axis=0)
+    won, to_runner_up = vote.key == leader, vote.key == runner_up
+    wins, to_second, to_others = (
+        np.cumsum(played & each, axis=0, dtype=vote.key.dtype)
+        for each in (won, ~won & to_runner_up, ~won & ~to_runner_up)
+    )
     table = _log_e_values(len(vote.key))
     return np.asarray(np.minimum(table[wins, to_second], table[wins, to_others]))
 
@@ -123,6 +124,8 @@ def _log_e_values(most: int) -> Floats:
     """log e after s wins and f losses, s and f to `most`."""
     weights = 1 / np.sqrt(SHARES * (1 - SHARES))
     weights /= weights.sum()
-    s, f = np.arange(most + 1)[:, None, None], np.arange(most + 1)[:, None]
-    terms = np.log(weights) + s * np.log(2 * SHARES) + f * np.log(2 * (1 - SHARES))
-    return np.asarray(logsumexp(terms, axis=-1))
+    s, f = np.arange(most + 1)[:, None], np.arange(most + 1)
+    total = np.full((most + 1, most + 1), -np.inf)
+    for weight, share in zip(weights, SHARES, strict=True):
+        np.logaddexp(total, np.log(weight) + s * np.log(2 * share) + f * np.log(2 * (1 - share)), out=total)
+    return total

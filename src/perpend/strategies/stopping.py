@@ -33,7 +33,7 @@ from perpend.strategies.votes import Tally, codes, credits_of, elected
 Rule = Callable[[RunningVote], Bools]
 """[S, …] → after which samples it may stop."""
 FIRST_STAGE = 16
-STATES_AT_ONCE = 1 << 24
+STATES_AT_ONCE = 1 << 22
 MOST_WEIGHED = 256
 """Samples after which a rule is not asked any more that weighs every answer's votes: by then there is a tie."""
 Certify = Callable[[RunningVote], Certificate]

@@ -15,7 +15,7 @@ from perpend.strategies.votes import existing_first
 
 PERMUTATIONS = 64
 THREADS = 2
-CELLS_AT_ONCE = 1 << 23
+CELLS_AT_ONCE = 1 << 22
 """Of [permutation, problem, sample] arrays: bounds their memory. Problems are taken in parts of that size."""
 
 
