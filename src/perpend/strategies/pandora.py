@@ -3,7 +3,7 @@
 # ruff: noqa: ARG002 (the signatures are the protocol's)
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -31,6 +31,7 @@ from perpend.strategies.selecting import values_of
 from perpend.strategies.stopping import refuse_no_wave
 
 NODES, WEIGHTS = leggauss(16)
+SWEPT = (0.05, 0.02, 0.005, 0.002, 0.0005)
 UPPER_HALF = 0.5
 RARE = 0.01
 """A sample as good as one in a hundred has all the utility there is."""
@@ -89,6 +90,10 @@ class Pandora:
         pool = pools.only
         liked = preference(np.where(pool.mask, pool.scores[self.verifier], np.nan), pool.answered)
         return best_until_outcomes(pool, orders, self.verifier, liked, self._content, self.n, self.wave)
+
+    def sweep(self) -> tuple[Pandora, ...]:
+        """Cheaper and cheaper samples."""
+        return tuple(replace(self, cost=cost) for cost in SWEPT)
 
     def _content(self, liked: Floats) -> Bools:
         enough = np.cumsum(~np.isnan(liked), axis=0) >= self.least
