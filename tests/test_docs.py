@@ -44,7 +44,11 @@ def commands(document: str) -> Iterator[list[str]]:
 
 
 ALL = [(document, words) for document in DOCUMENTS for words in commands(document)]
-QUICK = [words for _, words in ALL if "simulated" in words or words[0] in ("list", "doctor", "examples") or "runs/first" in words]
+QUICK = [
+    words
+    for _, words in ALL
+    if "simulated" in words or words[0] in ("list", "doctor", "examples") or "runs/first" in words
+]
 
 
 UNTESTED = {"vllm"}

@@ -30,6 +30,7 @@ from perpend.core import (
 from perpend.economics import PriceBook, Quote
 from perpend.engines import ENGINES
 from perpend.strategies import STRATEGIES
+from perpend.study.located import located_call
 from perpend.study.overhead import JobPurse
 from perpend.study.plan import with_system
 from perpend.study.pricing import quote_of, refuse_unpriced_caps
@@ -77,14 +78,14 @@ async def solve(
     """
     if not question.strip():
         raise ConfigError("The question is empty.", "Write it in quotes: perpend solve 'What is 17 * 23?'.")
-    asked = TASKS.build(task) if isinstance(task, str) else task
+    asked = TASKS.build(located_call(task)) if isinstance(task, str) else task
     chosen = deployable(strategy)
     problem = problem_of(asked, question)
     prompt = prompt_of(asked, problem, style or asked.style, sampling or Sampling())
     verifiers = {} if chosen.verifier is None else {chosen.verifier: resolve_verifier(chosen.verifier, asked)}
     refuse_oracles(strategy, [name for name, verifier in verifiers.items() if verifier.oracle])
     caps = Budget.parse(budget) if isinstance(budget, str) else budget
-    generator = ENGINES.build(engine, reproducible=False) if isinstance(engine, str) else engine
+    generator = ENGINES.build(located_call(engine), reproducible=False) if isinstance(engine, str) else engine
     known = PriceBook.of(price).quote(generator.name, engine if isinstance(engine, str) else generator.name)
     try:
         scope, recorder = Scope(caps), MemoryRecorder()
@@ -106,7 +107,7 @@ def most_tokens(
     question: str, *, strategy: str, task: str | Task, style: str | None = None, sampling: Sampling | None = None
 ) -> int:
     """More tokens than a question can take: every sample with its whole prompt. Raises ConfigError."""
-    asked = TASKS.build(task) if isinstance(task, str) else task
+    asked = TASKS.build(located_call(task)) if isinstance(task, str) else task
     prompt = prompt_of(asked, problem_of(asked, question), style or asked.style, sampling or Sampling())
     return deployable(strategy).n * (prompt.upper_bound_tokens() + prompt.max_tokens)
 
