@@ -141,6 +141,15 @@ async def test_an_engine_that_cannot_continue_is_refused_by_name(name: str):
         await tiny.live(STRATEGIES.build(f"{name}(n=1)"), [[tiny.Tiny("1", 50, 0.0)]], 0, [0])
 
 
+def test_a_study_tries_no_cap_and_multiples_of_the_mean_length():
+    pools = Pools({SAMPLED: traced_pool([[Trace("1", tokens, ("1",) * 5) for tokens in (2, 4, 6, 28)]])})
+    assert [setting.depth for setting in TimelyVote().candidates(pools)] == [28, 20, 17, 13]
+    assert TimelyVote(depth=9).candidates(pools) == (TimelyVote(depth=9),)
+    orders = orders_of(np.arange(4)[None, None])
+    widest, free = (rule.offline(pools, orders) for rule in (TimelyVote(depth=28), TimelyVote()))
+    np.testing.assert_array_equal(widest.correct, free.correct)
+
+
 def test_the_plurality_is_the_first_trace_s_among_equals():
     answers = np.array([[3, 1, 1, 3], [-1, -1, -1, -1], [2, 2, 5, 5]])
     voting = np.array([[True] * 4, [True] * 4, [True, False, True, True]])
