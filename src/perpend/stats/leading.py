@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln
@@ -20,7 +22,8 @@ def first_is_largest(shapes: Floats, first: Ints, others: Ints) -> Floats:
     """Pr[X₁ is the largest] of X ~ Dirichlet, for many Dirichlet laws with few different parameters.
 
     A Dirichlet vector is one of independent Gammas, scaled, so the probability is ∫ f₁(x) ∏ F_j(x) dx over a Gamma
-    density and the others' distribution functions: one integral in log x, whose factors are computed once a parameter.
+    density and the others' distribution functions: one integral in log x, whose factors are computed once for all laws
+    with the same X₁.
 
     Args:
         shapes: [K], the parameters that occur, all positive.
@@ -30,18 +33,30 @@ def first_is_largest(shapes: Floats, first: Ints, others: Ints) -> Floats:
     Returns:
         [laws].
     """
-    largest = shapes.max()
-    step = min(WIDEST_STEP, STEP / np.sqrt(largest))
-    log_x = np.arange(-40.0, np.log(largest + 12 * np.sqrt(largest) + 40), step)
-    below = gammainc(shapes[:, None], np.exp(log_x))
-    log_below = np.log(np.maximum(below, np.finfo(float).tiny))
-    log_density = shapes[:, None] * log_x - np.exp(log_x) - gammaln(shapes)[:, None]  # of log x
     found = np.empty(len(first))
-    at_once = max(1, NODES_AT_ONCE // len(log_x))
-    for start in range(0, len(first), at_once):
-        some = slice(start, start + at_once)
-        found[some] = np.exp(log_density[first[some]] + others[some] @ log_below).sum(axis=1) * step
+    for shape in np.unique(first):
+        of = np.flatnonzero(first == shape)
+        used = np.flatnonzero(others[of].any(axis=0))
+        step, density, log_below = _factors(float(shapes[shape]), tuple(shapes[used].tolist()))
+        at_once = max(1, NODES_AT_ONCE // len(density))
+        for start in range(0, len(of), at_once):
+            some = of[start : start + at_once]
+            found[some] = np.exp(others[some][:, used] @ log_below) @ density * step
     return np.minimum(found, 1.0)
+
+
+@lru_cache(maxsize=1024)
+def _factors(first: float, others: tuple[float, ...]) -> tuple[float, Floats, Floats]:
+    """The step of the grid in log x, the first's density on it, and the logarithms of the others' distributions."""
+    step = min(WIDEST_STEP, STEP / np.sqrt(max(first, *others, 0.0)))
+    lowest = np.log(first) - 36 / first - 1  # the density is e⁻³⁶ of its peak there, and less above the other end
+    log_x = np.arange(lowest, np.log(first + 12 * np.sqrt(first) + 40), step)
+    below = gammainc(np.array(others)[:, None], np.exp(log_x))
+    return (
+        step,
+        np.exp(first * log_x - np.exp(log_x) - gammaln(first)),
+        np.log(np.maximum(below, np.finfo(float).tiny)),
+    )
 
 
 def vote_states(vote: RunningVote) -> tuple[Ints, NDArray[np.intp]]:

@@ -92,6 +92,11 @@ class RankedVotes:
         return fixed_outcomes(pool, credit.mean(axis=1, dtype=np.float64).T, monte_carlo_error(credit))
 
 
+def may_be_list(sample: Sample) -> bool:
+    """Whether an answer has the look of a list; most pools hold none, and need not be read any closer."""
+    return sample.answer is not None and (">" in sample.answer or sample.answer.lstrip().startswith("["))
+
+
 def ranked_answers(sample: Sample) -> list[str]:
     """The answers that a sample lists, the best first, none twice; one without a list has one."""
     if sample.answer is None or sample.key is None:

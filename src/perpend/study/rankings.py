@@ -8,7 +8,7 @@ import numpy as np
 
 from perpend.core import Problem, Rankings, Sample, Task
 from perpend.core.answers import normalize
-from perpend.strategies.ranked_votes import ranked_answers
+from perpend.strategies.ranked_votes import may_be_list, ranked_answers
 
 
 def ranking_arrays(
@@ -25,6 +25,8 @@ def ranking_arrays(
         rows: the pool's samples, problem by problem.
         size: samples a problem.
     """
+    if not any(may_be_list(sample) for row in rows for sample in row):
+        return None
     lists = [{sample.index: ranked_answers(sample) for sample in row} for row in rows]
     width = max((len(answers) for row in lists for answers in row.values()), default=0)
     if width < 2:
