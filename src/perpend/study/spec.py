@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from perpend.core import Budget, ConfigError, parse_call
 
-DEFAULT_STRATEGIES = ("greedy", "majority", "weighted_vote", "best_of_n", "best_of_n(verifier=check)", "coverage")
+DEFAULT_STRATEGIES = (
+    "greedy",
+    "majority",
+    "adaptive_consistency",
+    "weighted_vote",
+    "best_of_n",
+    "best_of_n(verifier=check)",
+    "coverage",
+)
 
 
 class Part(BaseModel):
