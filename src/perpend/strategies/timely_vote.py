@@ -49,8 +49,8 @@ class TimelyVote:
         n: traces at most.
         at_once: how many run side by side.
         depth: tokens of the longest. None: a study chooses a multiple of the mean length, or no cap, on half of the
-            problems and reports the rest; a live run has no cap. Too low a one drops right answers: what suits one
-            family of models cost others up to a third of their accuracy.
+            problems and reports the rest; a live run has no cap. Too low a one drops right answers: what gained one
+            model 5 points cost another 34.
         confidence: at which it stops.
     """
 
