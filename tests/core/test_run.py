@@ -214,7 +214,7 @@ async def test_scoring_a_text_is_reserved_and_charged_to_whoever_asked():
 @pytest.mark.parametrize(("local", "cause"), [(False, Cause.UNCERTAIN), (True, Cause.DISCARDED)])
 async def test_a_score_that_breaks_is_charged_where_it_may_have_been_billed(local: bool, cause: Cause):
     class Broken(Scripted):
-        async def loglik(self, prompt: Prompt, text: str) -> float:
+        async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:
             raise EngineError("It broke.")
 
     run = make_run(make_world(Broken([], caps=Caps(loglik=True, local=local))))

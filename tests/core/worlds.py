@@ -165,7 +165,7 @@ class Scripted:
     async def close(self) -> None:
         pass
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:
         return -1.0
 
     def generate(self, request: Request) -> Generation:

@@ -144,7 +144,7 @@ class Thinking:
     async def close(self) -> None:
         pass
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:
         raise NotImplementedError
 
     def generate(self, request: Request) -> Generation:

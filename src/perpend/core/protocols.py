@@ -100,8 +100,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:
-        """The log-probability of `text` after `prompt`, summed over its tokens. Raises EngineError if it cannot."""
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:
+        """The log-probability of `text` after `prompt`, summed over its tokens; `attempt` as a request's.
+
+        Raises EngineError if it cannot: CallLost for a call that broke, which may be made again.
+        """
         ...
 
 

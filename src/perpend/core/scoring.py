@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from perpend.core.budget import Amount, Scope
-from perpend.core.charge import Cause, Charge, Charges, Usage
-from perpend.core.errors import ConfigError, EngineError, VerifierError
+from perpend.core.charge import Cause, Charges, Usage
+from perpend.core.errors import CallLost, ConfigError, EngineError, VerifierError
 from perpend.core.flight import pool_key
 from perpend.core.problem import Problem
 from perpend.core.protocols import DrawnFrom, SampleKey
@@ -50,9 +51,28 @@ async def score_text(
 ) -> float | StopReason:
     """The log-probability of the source's prefix after its prompt, or why the budget does not allow it.
 
-    Engines do not count what they read, so it is charged at its reservation: prompt and text by their bytes, and the
-    one token that an endpoint generates after them. A call that breaks is charged the same, as uncertain; at a local
-    engine it costs nothing. Raises EngineError where the engine cannot score.
+    A call that broke is made again under a new reservation, until the engine says that it will not be answered. Raises
+    EngineError where the engine cannot score.
+    """
+    attempt = 0
+    while True:
+        try:
+            return await _score_once(world, scope, source, cause, charges, attempt)
+        except CallLost as lost:
+            if lost.retry_seconds is None:
+                raise
+            await asyncio.sleep(lost.retry_seconds)
+            attempt += 1
+
+
+async def _score_once(
+    world: World, scope: Scope, source: DrawnFrom, cause: Cause, charges: Charges, attempt: int
+) -> float | StopReason:
+    """One call. Engines do not count what they read, so it is charged at its reservation: prompt and text by their
+    bytes, and the one token that an endpoint generates after them.
+
+    One that breaks is charged the same, as uncertain, unless the engine says what it cost; at a local engine it costs
+    nothing.
     """
     engine = world.engine(source.engine)
     if not engine.caps.loglik:
@@ -63,10 +83,17 @@ async def score_text(
     if isinstance(held, StopReason):
         return held
     ticket = world.recorder.reserve(SampleKey(pool_key(source), 0), source, charge)
-    booked = Cause.DISCARDED if engine.caps.local else Cause.UNCERTAIN, Charge() if engine.caps.local else charge
+    booked = Cause.UNCERTAIN, charge
     try:
-        value = await engine.loglik(source.prompt, source.prefix)
+        value = await engine.loglik(source.prompt, source.prefix, attempt)
         booked = cause, charge
+    except BaseException as failure:
+        known = failure.usage if isinstance(failure, EngineError) else None
+        if known is None and engine.caps.local:
+            known = Usage()
+        if known is not None:
+            booked = Cause.DISCARDED, world.charge(engine.name, known)
+        raise
     finally:
         world.recorder.settle(ticket, [], *booked)
         held.settle(Amount(booked[1].usd or 0.0, booked[1].usage.tokens))

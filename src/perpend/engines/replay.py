@@ -70,7 +70,7 @@ class ReplayEngine:
         wait = Wait()
         return Generation(self._stream(request, wait), wait.cut)
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:  # noqa: ARG002 (the signature is the protocol's)
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:  # noqa: ARG002 (the protocol's)
         """Refused: no model is there to score a text."""
         raise EngineError("A stored study cannot score a given text.", "Use the engine that it was drawn from.")
 

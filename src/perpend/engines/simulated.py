@@ -95,7 +95,7 @@ class SimulatedEngine:
         cancelled = asyncio.Event()
         return Generation(self._stream(request, cancelled), cancelled.set)
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:  # noqa: ARG002 (the signature is the protocol's)
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:  # noqa: ARG002 (the protocol's)
         """Refused: a law gives no likelihood to a text."""
         raise EngineError("The simulated engine cannot score a given text.", "Use the embedded engine.")
 

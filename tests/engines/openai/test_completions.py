@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from perpend.core import EngineError, Finish, Prompt, Usage
+from perpend.core import CallLost, EngineError, Finish, Prompt, Usage
 from perpend.engines import ENGINES
 from perpend.engines.openai import OpenAIEngine
 from tests.engines.openai.conftest import Start, ask, chat, deltas, only, request
-from tests.engines.openai.fault_server import FaultServer
+from tests.engines.openai.fault_server import FaultServer, running
 
 
 def test_it_is_in_the_registry() -> None:
@@ -183,6 +183,23 @@ async def test_usage_that_is_not_told_is_marked_as_estimated(server: FaultServer
 async def test_a_text_is_scored_by_echo(start: Start) -> None:
     engine = await start()
     assert await engine.loglik(Prompt(text="one two"), " three four") == pytest.approx(-(6 + 5) / 7)
+
+
+async def test_a_score_that_breaks_is_handed_back_and_goes_to_another_replica(
+    server: FaultServer, start: Start
+) -> None:
+    async with running() as other:
+        engine = await start(f"{server.url},{other.url}#m")
+        for each in (server, other):
+            each.configure(faults={"malformed": 1.0})
+        with pytest.raises(CallLost) as lost:
+            await engine.loglik(Prompt(text="one"), " two")
+        assert lost.value.retry_seconds
+        hit, spare = (server, other) if server.ledger else (other, server)
+        spare.configure(faults={})
+        assert await engine.loglik(Prompt(text="one"), " two", attempt=1) == pytest.approx(-4 / 7)
+        assert [len(hit.ledger), len(spare.ledger)] == [1, 1]
+        assert (engine.counts.answered, dict(engine.counts.lost)) == (1, {"malformed": 1})
 
 
 async def test_what_a_server_cannot_do_is_refused_by_name(server: FaultServer, start: Start) -> None:

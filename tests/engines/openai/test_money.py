@@ -18,10 +18,12 @@ from perpend.core import (
     Price,
     Problem,
     Prompt,
+    RequestFailed,
     Run,
     Sample,
     Scope,
     StopReason,
+    Usage,
     World,
 )
 from perpend.engines.openai import OpenAIEngine
@@ -70,6 +72,41 @@ async def test_a_lost_call_is_charged_at_its_reservation_and_made_again(server: 
     assert recorder.bought[Cause.UNCERTAIN].calls == 2
     assert recorder.bought[Cause.UNCERTAIN].usage.tokens >= server.ledger[0].tokens + server.ledger[1].tokens
     assert drawing.charges[Cause.UNCERTAIN].calls == 2
+
+
+async def test_scores_are_asked_for_again_like_samples_and_booked_as_what_was_billed(
+    server: FaultServer, start: Start
+) -> None:
+    engine = await start()
+    shared, recorder = world(engine)
+    server.configure(faults={"429": 0.3, "500": 0.2, "drop_body": 0.1})
+    scoring = run(shared, Scope())
+    scores = [await scoring.loglik(Prompt(text=f"one two {number}"), " three four") for number in range(20)]
+    assert scores == [pytest.approx(-(6 + 5) / 7)] * 20
+    assert engine.counts.answered == recorder.bought[Cause.GENERATOR].calls == 20
+    assert engine.counts.refused["429"] == server.seen["429"] > 0
+    assert recorder.bought[Cause.UNCERTAIN].calls == engine.counts.lost.total() == len(server.ledger) - 20 > 0
+    assert recorder.bought.total.usage.tokens >= server.billed()
+    assert scoring.charges == recorder.bought
+
+
+async def test_a_score_that_is_refused_for_good_is_free_and_one_that_is_always_lost_is_not(
+    server: FaultServer, start: Start
+) -> None:
+    engine = await start(attempts=2)
+    shared, recorder = world(engine)
+    scoring = run(shared, Scope())
+    await scoring.loglik(Prompt(text="one"), " two")
+    server.configure(context=16)
+    with pytest.raises(RequestFailed, match=r"maximum context length.*leave this text out") as refused:
+        await scoring.loglik(Prompt(text="one"), " two" * 20)
+    assert refused.value.usage == Usage()
+    assert recorder.bought[Cause.DISCARDED].usage == Usage()
+    server.configure(faults={"500": 1.0})
+    with pytest.raises(EngineError, match="lost 2 calls and answered none") as lost:
+        await scoring.loglik(Prompt(text="one"), " two")
+    assert lost.value.remedy
+    assert recorder.bought[Cause.UNCERTAIN].calls == len(server.ledger) == 2
 
 
 async def test_each_attempt_reserves_anew_and_a_budget_that_is_used_up_ends_them(

@@ -25,12 +25,12 @@ from perpend.engines.openai.failures import (
     seconds_to_wait,
 )
 from perpend.engines.openai.limiter import Limiter
-from perpend.engines.openai.replies import Working, sound_choices, split, to_completions
+from perpend.engines.openai.replies import Working, keep_scored, sound_choices, split, to_completions
 from perpend.engines.openai.secret import Secret
 from perpend.engines.openai.sse import Events
 from perpend.engines.openai.stream import Assembly
 from perpend.engines.openai.target import Target
-from perpend.engines.openai.wire import known_usage, read_reply
+from perpend.engines.openai.wire import Choice, Logprobs, Reply, known_usage, read_reply
 
 WHEN = Working(1.0, 2.0)
 USAGE = {"prompt_tokens": 5, "completion_tokens": 10}
@@ -335,3 +335,11 @@ def test_a_key_is_taken_from_the_environment_and_hides() -> None:
     assert Secret.from_environment({}).headers() == {}
     with pytest.raises(ConfigError, match="OPENAI_API_KEY holds a line break"):
         Secret.from_environment({"OPENAI_API_KEY": "sk-openai\n12345"})
+
+
+def test_scores_of_tokens_that_begin_in_the_text_are_kept_and_a_reply_without_any_is_lost() -> None:
+    scored = Choice(text="ab", logprobs=Logprobs(text_offset=[0, 2, 5, 9], token_logprobs=[None, -1.0, -2.0, -4.0]))
+    keep_scored([scored], 2, 9, Reply())
+    assert [token.logprob for token in scored.tokens] == [-1.0, -2.0]
+    with pytest.raises(Lost, match="did not score"):
+        keep_scored([Choice(text="ab", logprobs=Logprobs(token_logprobs=[-1.0]))], 0, 2, Reply())

@@ -136,7 +136,7 @@ class EmbeddedEngine:
 
         return Generation(stream(), cancel)
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:  # noqa: ARG002 (the protocol's)
         """The log-probability of `text` after `prompt`, summed over its tokens.
 
         The first call loads the model a second time (without a prefix cache). Raises EngineError.

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.core import EngineError, Message, Prompt, Request, Usage
+from perpend.core import EngineError, Message, Request, Usage
 from perpend.engines.openai.abilities import Abilities, Continuation, Plain, Thinking
 
 CHAT, RAW = "chat/completions", "completions"
@@ -50,13 +50,19 @@ class Body(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Call:
-    """A body, encoded, and where it goes. `repeated` is a prefix that the reply will begin with."""
+    """A body, encoded, and where it goes.
+
+    Attributes:
+        repeated: a prefix that the reply will begin with.
+        scored: between which offsets of a text that the reply repeats log-probabilities are wanted; None: all of them.
+    """
 
     path: str
     data: bytes
     streamed: bool
     request: Request
     repeated: str = ""
+    scored: tuple[int, int] | None = None
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -143,7 +149,9 @@ def _refuse_impossible(request: Request, model: str, abilities: Abilities) -> No
         )
 
 
-def scoring(prompt: Prompt, text: str, model: str) -> bytes:
-    """The call that has a server score a text after a prompt: it repeats both, with their log-probabilities."""
-    assert prompt.text is not None
-    return encode(Body(model, 0.0, prompt=prompt.text + text, max_tokens=1, logprobs=1, echo=True))
+def scoring(request: Request, model: str) -> Call:
+    """The call that has a server score a prefix after a raw prompt: it repeats both, with their log-probabilities."""
+    prompt = request.prompt.text or ""
+    whole = prompt + request.prefix
+    body = Body(model, 0.0, prompt=whole, max_tokens=1, logprobs=1, echo=True)
+    return Call(RAW, encode(body), streamed=False, request=request, scored=(len(prompt), len(whole)))

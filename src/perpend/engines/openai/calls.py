@@ -9,20 +9,18 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from perpend.core import CallLost, Completion, Delta, EngineError, Finish, Prompt, Request, Usage
-from perpend.engines.openai.body import CHAT, RAW, Call
+from perpend.core import CallLost, Completion, Delta, EngineError, Finish, Request, Usage
+from perpend.engines.openai.body import CHAT, Call
 from perpend.engines.openai.failures import Cut, Lost, NotSent, Refused, final, pause_before_retry
 from perpend.engines.openai.leash import Leash
 from perpend.engines.openai.replicas import Replicas, Turn
-from perpend.engines.openai.replies import Working, cut_prefix, sound_choices, text_of, to_completions
+from perpend.engines.openai.replies import Working, cut_prefix, keep_scored, sound_choices, text_of, to_completions
 from perpend.engines.openai.secret import Secret
 from perpend.engines.openai.stream import Assembly
 from perpend.engines.openai.transport import Transport
-from perpend.engines.openai.wire import Logprobs, Reply, read_reply
+from perpend.engines.openai.wire import Reply, read_reply
 
 FATAL = (401, 402, 403, 404)
-SCORING = Request("", "", 0, Prompt(text=""), 0)
-"""Stands for a call that no sample comes of."""
 GO_ON = "Start it again, and then the study: what is stored is not bought again."
 
 
@@ -123,20 +121,6 @@ class Caller:
                 yield Completion(0, "", Finish.CANCELLED, Usage())
                 return
 
-    async def score(self, data: bytes, begins: int, ends: int) -> float:
-        """The summed log-probability of the part of a repeated text between two offsets. Raises EngineError."""
-        leash = Leash()
-        turn = await self._turn(SCORING, leash, again=False)
-        try:
-            reply = read_reply(await self._transport.post(f"{turn.replica.url}/{RAW}", data, leash))
-        except (NotSent, Refused, Lost) as failure:
-            raise EngineError(f"{turn.replica.url} did not score a text ({self._key.scrub(str(failure))}).") from None
-        finally:
-            turn.leave()
-        scores = next((c.logprobs for c in reply.choices or [] if c is not None and c.logprobs is not None), Logprobs())
-        pairs = zip(scores.text_offset or [], scores.token_logprobs or [], strict=False)
-        return sum(value for offset, value in pairs if begins <= offset < ends and value is not None)
-
     async def _exchange(self, turn: Turn, call: Call, leash: Leash) -> AsyncIterator[Delta | Completion]:
         url, started = f"{turn.replica.url}/{call.path}", time.time()
         assembly = Assembly(call.path == CHAT)
@@ -160,6 +144,8 @@ class Caller:
         choices = sound_choices(reply, call.request.n)
         if call.repeated:
             cut_prefix(choices, call.repeated, reply)
+        if call.scored is not None:
+            keep_scored(choices, *call.scored, reply)
         completions = to_completions(choices, reply, Working(started, time.time()), self._key)
         self._answered(call.request, turn, completions)
         for completion in completions:
@@ -209,7 +195,9 @@ class Caller:
             return CallLost(f"A call to {url} was lost ({reason}).", retry_seconds=pause, usage=loss.usage)
         del self._answered_before[_name(request)]
         if self.counts.answered > before:
-            return CallLost(f"{tried} calls to {url} were lost, the last one: {reason}.", usage=loss.usage)
+            return CallLost(
+                f"{tried} calls to {url} were lost, the last one: {reason}.", "Look at its log.", usage=loss.usage
+            )
         return EngineError(
             f"{url} lost {tried} calls and answered none, the last one: {reason}.", GO_ON, usage=loss.usage
         )

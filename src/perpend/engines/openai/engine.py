@@ -22,7 +22,10 @@ from perpend.core import (
     Prompt,
     Purse,
     Request,
+    RequestFailed,
     Usage,
+    derive_seed,
+    digest,
 )
 from perpend.engines.openai.abilities import Abilities
 from perpend.engines.openai.asking import Asker, Bottomless
@@ -139,14 +142,27 @@ class OpenAIEngine:
         leash = Leash()
         return Generation(self._answer(request, leash), leash.cancel)
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:
-        """The log-probability of a text after a raw prompt. Raises EngineError where the server cannot score."""
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:
+        """The log-probability of a text after a raw prompt.
+
+        Raises EngineError where the server cannot score, CallLost and RequestFailed as the calls of `generate` do.
+        """
         caller = self._started()
         if prompt.text is None or not self._abilities.echo:
             raise EngineError(
                 f"The server of {self._model} cannot score a given text.", "Use one whose /completions has echo."
             )
-        return await caller.score(scoring(prompt, text, self._model), len(prompt.text), len(prompt.text + text))
+        place, seed = digest(prompt.text), derive_seed(text)
+        request = Request("", place, 0, prompt, seed, prefix=text, attempt=attempt)
+        call = scoring(request, self._model)
+        (scored,) = [item async for item in caller.call(call, Leash()) if isinstance(item, Completion)]
+        if scored.finish in (Finish.FAILED, Finish.FILTERED):
+            raise RequestFailed(
+                f"The server of {self._model} did not score a text ({scored.error or 'it filters it'}).",
+                "Change what it objects to, or leave this text out.",
+                usage=scored.usage,
+            )
+        return scored.logprob or 0.0  # a text within one token with the prompt has none of its own
 
     async def _probe(self, transport: Transport) -> None:
         """Probe all replicas side by side; those that are away are left to be tried again, if one at least is there."""

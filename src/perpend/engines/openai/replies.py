@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from perpend.core import Completion, Finish, Likely, Token, Usage
 from perpend.engines.openai.failures import Loss, Lost
 from perpend.engines.openai.secret import Secret
-from perpend.engines.openai.wire import Choice, Reply, TokenLogprob, TokenUsage, known_usage
+from perpend.engines.openai.wire import Choice, Logprobs, Reply, TokenLogprob, TokenUsage, known_usage
 
 FINISHES = {"length": Finish.LENGTH, "max_tokens": Finish.LENGTH, "content_filter": Finish.FILTERED}
 ABORTED = ("abort", "aborted", "error", "cancelled")
@@ -43,6 +43,16 @@ def cut_prefix(choices: Sequence[Choice], prefix: str, reply: Reply) -> None:
         if choice.message is None or not (choice.message.content or "").startswith(prefix):
             raise Lost(Loss.MALFORMED, "it did not go on from the prefix", usage=known_usage(reply.usage))
         choice.message.content = (choice.message.content or "").removeprefix(prefix)
+
+
+def keep_scored(choices: Sequence[Choice], begins: int, ends: int, reply: Reply) -> None:
+    """Leave only the log-probabilities of tokens that begin between two offsets. Raises Lost where there are none."""
+    for choice in choices:
+        scores = choice.logprobs or Logprobs()
+        if not scores.text_offset or not scores.token_logprobs:
+            raise Lost(Loss.MALFORMED, "it did not score the text", usage=known_usage(reply.usage))
+        pairs = zip(scores.text_offset, scores.token_logprobs, strict=False)
+        choice.logprobs = Logprobs(token_logprobs=[value for offset, value in pairs if begins <= offset < ends])
 
 
 def _flaw(choice: Choice, usage: TokenUsage | None) -> Loss | None:

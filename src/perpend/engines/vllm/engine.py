@@ -111,13 +111,13 @@ class VllmEngine:
         asked = client.generate(request)
         return Generation(self._answer(server, asked), asked.cancel)
 
-    async def loglik(self, prompt: Prompt, text: str) -> float:
-        """The log-probability of a text after a raw prompt. Raises EngineError where the server cannot score."""
+    async def loglik(self, prompt: Prompt, text: str, attempt: int = 0) -> float:
+        """The log-probability of a text after a raw prompt. Raises what the OpenAI engine raises."""
         server, client = self._started()
         since = self._time.enter()
         try:
             with server.to_blame():
-                return await client.loglik(prompt, text)
+                return await client.loglik(prompt, text, attempt)
         finally:
             self._time.leave(since)
 
