@@ -33,10 +33,14 @@ PRICE = Price(input=1.0, cached=0.5, output=4.0)
 
 @dataclass
 class Choosy(Scripted):
-    """Gives as many choices as `gives` says of each call in turn; 0: it refuses them, -1: it hangs."""
+    """Gives as many choices as `gives` says of each call in turn; 0: it refuses them, -1: it hangs.
+
+    Where it does not count, it guesses the completions and knows nothing of prompts.
+    """
 
     caps: Caps = field(default_factory=lambda: Caps(choices=True))
     gives: list[int] = field(default_factory=list)
+    counts: bool = True
 
     def generate(self, request: Request) -> Generation:
         self.asked.append(request)
@@ -54,8 +58,9 @@ class Choosy(Scripted):
         if give == 0:
             yield Completion(0, "", Finish.FAILED, Usage(), error="no choices here")
         for choice in range(min(give, request.n)):
-            usage = Usage(0 if choice else PROMPT_TOKENS, 0, COMPLETION)
-            yield Completion(choice, f"It is {request.index + choice}.", Finish.STOP, usage)
+            usage = Usage(PROMPT_TOKENS if choice == 0 and self.counts else 0, 0, COMPLETION)
+            text = f"It is {request.index + choice}."
+            yield Completion(choice, text, Finish.STOP, usage, estimated=not self.counts)
 
 
 def asked(engine: Scripted) -> list[tuple[int, int]]:
@@ -90,6 +95,17 @@ async def test_the_canonical_charge_has_every_prompt_and_dollars_have_the_one_th
     charge = run.charges.total
     assert charge.usage == Usage(4 * PROMPT_TOKENS, 3 * PROMPT_TOKENS, 4 * COMPLETION)
     assert charge.usd == bought(run).bought.total.usd == PROMPT_TOKENS + 4 * COMPLETION * 4
+
+
+@pytest.mark.parametrize(("together", "prompts"), [(True, 1), (False, 4)])
+async def test_samples_that_nobody_counted_are_charged_at_their_reservation(together: bool, prompts: int):
+    run = make_run(make_world(Choosy([], counts=False), price=PRICE))
+    samples = await draw(run, 4, together=together)
+    assert [sample.estimated for sample in samples] == [True] * 4
+    most = Usage(prompts * PROMPT.upper_bound_tokens(), 0, 4 * PROMPT.max_tokens)
+    assert bought(run).bought[Cause.UNCERTAIN].usage == run.charges[Cause.UNCERTAIN].usage == most
+    assert bought(run).bought.total.usd == run.charges.total.usd == PRICE.usd(most)
+    assert list(run.charges) == [Cause.UNCERTAIN]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from perpend.cli.machine import State, endpoint, examine
+from perpend.study import run_study
 from tests.cli.conftest import Perpend
-from tests.money.conftest import ANSWER, KEY, PRICE, Serve, billed_usd, flags
+from tests.engines.openai.fault_server import EVERYTHING
+from tests.money.conftest import ANSWER, KEY, PRICE, Serve, billed_usd, flags, study
 
 
 def test_a_priced_endpoint_without_a_budget_is_refused_with_the_estimate(perpend: Perpend, serve: Serve) -> None:
@@ -152,6 +154,27 @@ def test_a_question_whose_budget_went_into_broken_calls_says_so(perpend: Perpend
     assert perpend(*ask).exit_code == 0
     server.configure(faults={"500": 1.0})
     assert "for 2 calls that broke" in perpend(*ask, "--budget", "tokens=400").stdout
+
+
+def test_a_server_that_counts_nothing_is_charged_at_most_and_the_answer_says_so(perpend: Perpend, serve: Serve) -> None:
+    server = serve(text=ANSWER, features=EVERYTHING - {"usage"})
+    ask = ("solve", "why?", "--engine", f"openai:{server.url}#m", "--strategy", "majority(n=4)", "--max-tokens", "16")
+    assert perpend(*ask).exit_code == 0  # from now on what the server can do is known, and nothing is spent on that
+    server.configure()
+    said = json.loads(perpend(*ask, "--json").stdout)
+    assert (said["samples"], said["estimated"]) == (4, 4)
+    assert said["tokens"] >= server.billed() > 4 * 4
+    shown = perpend(*ask, "--trace").stdout
+    assert "did not count the tokens of 4 of 4 samples" in shown
+    assert "sample 0 · about 1 tokens" in shown
+
+
+async def test_the_report_says_which_samples_nobody_counted(tmp_path: Path, serve: Serve) -> None:
+    server = serve(text=ANSWER, features=EVERYTHING - {"usage"})
+    results = await run_study(study(server, 2, 2, strategies=("majority",)), tmp_path)
+    assert [counts.estimated for counts in results.tasks[0].counts] == [1.0]
+    said = [finding.sentence for finding in results.findings]
+    assert any("did not count the tokens of 100.0 % of openai's samples" in sentence for sentence in said)
 
 
 def test_the_address_may_come_from_the_environment(perpend: Perpend, serve: Serve) -> None:

@@ -201,7 +201,7 @@ def test_rows_survive_kill_9(tmp_path: Path) -> None:
 
 
 def test_a_store_of_schema_1_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = ", ".join(f'"{name}"' for name in SAMPLE_COLUMNS[:-4])
+    columns = ", ".join(f'"{name}"' for name in SAMPLE_COLUMNS[:-5])
     with monkeypatch.context() as first:
         first.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         Store(tmp_path).close()
@@ -209,7 +209,7 @@ def test_a_store_of_schema_1_is_read_as_it_was(tmp_path: Path, monkeypatch: pyte
         database.execute("INSERT INTO runs VALUES (1, 0.0, 'x', '{}', '{}', '[]')")
         database.execute("INSERT INTO run_ends VALUES (1, 5.0, 'complete')")
         database.execute("INSERT INTO pools VALUES (?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT))", _pool())
-        row = tuple(v.decode() if isinstance(v, bytes) else v for v in sample_to_row(sample(tokens=None), 1)[:-4])
+        row = tuple(v.decode() if isinstance(v, bytes) else v for v in sample_to_row(sample(tokens=None), 1)[:-5])
         database.execute(f"INSERT INTO samples ({columns}) VALUES ({', '.join('?' * len(row))})", row)
     database.close()
     store = Store(tmp_path)

@@ -52,6 +52,7 @@ def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str) 
         {"finish": Finish.FAILED, "error": "context overflow", "text": "", "usage": Usage()},
         {"tokens": ()},
         {"logprob": -math.inf, "parent": "prefix"},
+        {"estimated": True, "usage": Usage(completion=5)},
     ],
 )
 def test_what_is_missing_stays_missing(store: Store, changes: dict[str, object]) -> None:

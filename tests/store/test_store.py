@@ -151,12 +151,15 @@ def test_blocks_are_complete_under_the_plan_that_drew_them(store: Store) -> None
 def test_parquet_holds_every_sample(store: Store, tmp_path: Path) -> None:
     for index in range(3):
         buy(store, index)
-    failed = sample(3, finish=Finish.FAILED, text="a\ud800\0", answer=None, key=None, error="é", logprob=None)
+    failed = sample(
+        3, finish=Finish.FAILED, text="a\ud800\0", answer=None, key=None, error="é", logprob=None, estimated=True
+    )
     store.settle(store.reserve(key(3), SOURCE, MORE), [failed], Cause.GENERATOR, COST)
     assert export_samples(store, tmp_path / "samples.parquet") == 4
     rows = pq.read_table(tmp_path / "samples.parquet").to_pylist()
     assert [row["index"] for row in rows] == [0, 1, 2, 3]
     assert (rows[0]["task"], rows[0]["problem"], rows[0]["completion_tokens"]) == ("arithmetic", "p1", 5)
+    assert [row["estimated"] for row in rows] == [False, False, False, True]
     assert (rows[3]["text"], rows[3]["finish"], rows[3]["logprob"]) == ("a\ufffd\0", "failed", None)
     assert not (tmp_path / "samples.partial").exists()
 

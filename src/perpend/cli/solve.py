@@ -169,6 +169,7 @@ def as_values(question: str, strategy: str, result: Result, *, trace: bool) -> d
         "no_answer": votes.silent,
         "failed": failures(result.candidates),
         "samples": len(result.candidates),
+        "estimated": sum(sample.estimated for sample in result.candidates),
         "tokens": cost.usage.tokens,
         "usd": cost.usd,
         "flops": cost.flops,
@@ -195,6 +196,7 @@ def _sample_values(sample: Sample) -> dict[str, Any]:
         "text": sample.text,
         "finish": sample.finish.value,
         "tokens": sample.usage.completion,
+        "estimated": sample.estimated,
         "logprob": sample.logprob,
     }
     if any(token.top for token in sample.tokens or ()):
@@ -212,7 +214,8 @@ def _draw(result: Result, *, trace: bool) -> None:
     if trace:
         for sample in result.candidates:
             answer = "no answer" if sample.answer is None else sample.answer
-            heading = f"sample {sample.index} · {sample.usage.completion} tokens · {sample.finish} · {answer}"
+            tokens = f"{'about ' if sample.estimated else ''}{sample.usage.completion} tokens"
+            heading = f"sample {sample.index} · {tokens} · {sample.finish} · {answer}"
             console.rule(Text(heading), align="left", style="dim")
             console.print(Text(sample.text.strip()))
         console.rule(style="dim")
@@ -222,6 +225,8 @@ def _draw(result: Result, *, trace: bool) -> None:
     for error, count in failures(result.candidates).items():
         console.print(Text(f"{count} of {len(result.candidates)} samples failed: {error}"), soft_wrap=True)
     console.print(Text(cost_line(result), style="dim"))
+    if estimated := sum(sample.estimated for sample in result.candidates):
+        console.print(Text(estimated_line(estimated, len(result.candidates)), style="dim"))
     if Cause.UNCERTAIN in result.charge:
         console.print(Text(lost_line(result.charge[Cause.UNCERTAIN]), style="dim"))
     if Cause.OVERHEAD in result.charge:
@@ -237,11 +242,18 @@ def cost_line(result: Result) -> str:
     return f"{spent}; stopped: {result.stop_reason}"
 
 
+def estimated_line(estimated: int, samples: int) -> str:
+    """How many samples are charged at their reservation, and why."""
+    return (
+        f"the server did not count the tokens of {estimated} of {samples} samples: they are charged the most possible"
+    )
+
+
 def lost_line(paid: Charge) -> str:
-    """What calls took of that which brought nothing."""
+    """What calls took of that whose cost nobody knows."""
     dollars = "" if not paid.usd else f", ${paid.usd:.4g}"
     calls = f"{paid.calls:,} call{'s' * (paid.calls != 1)}"
-    return f"of that, at most, for {calls} that broke: {paid.usage.tokens:,} tokens{dollars}"
+    return f"of that, at most, for {calls} that broke or were not counted: {paid.usage.tokens:,} tokens{dollars}"
 
 
 def probe_line(paid: Charge) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from perpend.core.charge import Cause, Charges
 from perpend.core.flight import Flight
 from perpend.core.protocols import SampleKey
+from perpend.core.purchase import most_usage
 from perpend.core.result import StopReason
 from perpend.core.sample import Sample
 from perpend.core.world import World
@@ -42,13 +43,19 @@ class Account:
         continues another is in the cache too, with what it continues.
 
         Dollars are those that the engine bills: of a prompt that came again, what it says that it had cached, and
-        nothing where one call asked for several samples.
+        nothing where one call asked for several samples. A sample whose tokens nobody counted is charged at its
+        reservation, as uncertain.
         """
         flight = self.unseen.pop(key)
         while flight.lost:
             self.charges.add(*flight.lost.popitem())
         sample = flight.samples.get(key)
         if sample is None:
+            return
+        if sample.estimated:
+            most = most_usage(self.world, flight.source, key.pool, 1)
+            most = replace(most, prompt=0) if sample.choice else most
+            self.charges.add(Cause.UNCERTAIN, self.world.charge(sample.engine, most, sample.device_seconds))
             return
         engine, usage, seconds = sample.engine, sample.usage, sample.device_seconds
         asked = (engine, flight.source.prompt.text, flight.source.prompt.messages)

@@ -90,7 +90,7 @@ class Cause(StrEnum):
     OVERHEAD = "overhead"
     """What is no sample's: probing an engine, and the rows that fill its batch up."""
     UNCERTAIN = "uncertain"
-    """Calls that failed in a way that may have cost their whole reservation."""
+    """Calls that may have cost their whole reservation: they failed, or nobody counted their tokens."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Purchase:
         self._attempt = attempt
         self._wanted = wanted
         self._engine = world.engine(source.engine)
-        self._estimate = self._most()
+        self._estimate = world.charge(source.engine, most_usage(world, source, keys[0].pool, len(keys)))
         self._generation: Generation | None = None
         self._heard_tokens = 0
 
@@ -202,6 +202,7 @@ class Purchase:
             error=completion.error,
             queued_seconds=max(0.0, time.time() - self._wanted - (completion.ended - completion.started)),
             retries=self._attempt,
+            estimated=completion.estimated,
         )
 
     def _sum(self, completions: Sequence[Completion]) -> Charge:
@@ -210,18 +211,17 @@ class Purchase:
         seconds = [each.device_seconds for each in completions if each.device_seconds is not None]
         return self._world.charge(self._engine.name, usage, sum(seconds) if len(seconds) == len(completions) else None)
 
-    def _most(self) -> Charge:
-        """The most that it can cost in tokens; cached prompt tokens are assumed to be none.
-
-        A price by the second cannot be bounded beforehand: such dollars may overshoot by the calls in flight.
-        """
-        source = self._source
-        known = self._world.prompt_tokens.get(self._keys[0].pool)
-        prompt = source.prompt.upper_bound_tokens() + len(source.prefix.encode()) if known is None else known
-        completion = len(self._keys) * source.prompt.max_tokens
-        return self._world.charge(source.engine, Usage(prompt=prompt, completion=completion))
-
     def _amount(self, charge: Charge, samples: int) -> Amount:
         """What the budget counts of it: verifiers' samples are nobody's, and a piece that continues one is no other."""
         counted = samples if self._cause is Cause.GENERATOR and not self._source.prefix else 0
         return Amount(charge.usd or 0.0, charge.usage.tokens, counted)
+
+
+def most_usage(world: World, source: DrawnFrom, pool: str, samples: int) -> Usage:
+    """The most tokens that a call for so many samples of a pool can cost; cached ones are assumed to be none.
+
+    A price by the second cannot be bounded beforehand: such dollars may overshoot by the calls in flight.
+    """
+    known = world.prompt_tokens.get(pool)
+    prompt = source.prompt.upper_bound_tokens() + len(source.prefix.encode()) if known is None else known
+    return Usage(prompt=prompt, completion=samples * source.prompt.max_tokens)

@@ -47,11 +47,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What an early stop rests on: the rule, its evidence, the confidence, and what it does not certify."""
+    """What an early stop rests on: the rule, its evidence, the confidence, and what it does not certify.
+
+    A rule that weighs no probability has no confidence: None.
+    """
 
     rule: str
     evidence: str
-    confidence: float
+    confidence: float | None
     limits: str
 
 

@@ -144,6 +144,7 @@ class Sample:
             the budget, for a turn at the engine, and for calls that brought nothing.
         retries: calls for it that were lost, and made again.
         choice: which of the samples of one call it is, so that it cannot be drawn again alone; None: it came alone.
+        estimated: as of a completion: its usage is a guess, and it is charged at its reservation.
     """
 
     problem: str
@@ -166,6 +167,7 @@ class Sample:
     queued_seconds: float = 0.0
     retries: int = 0
     choice: int | None = None
+    estimated: bool = False
 
     def with_more(self, piece: Sample) -> Sample:
         """This beginning and the piece that continues it, as one; its answer is the piece's, which knows the whole."""
@@ -189,6 +191,7 @@ class Sample:
                 else self.device_seconds + piece.device_seconds
             ),
             error=piece.error,
+            estimated=self.estimated or piece.estimated,
         )
 
     @property

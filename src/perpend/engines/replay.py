@@ -132,6 +132,7 @@ def _as_completion(sample: Sample, *, answered: bool) -> Completion:
         ended=sample.ended,
         device_seconds=sample.device_seconds,
         error=sample.error,
+        estimated=sample.estimated,
         recorded=sample if answered else None,
     )
 
@@ -150,4 +151,5 @@ def _cut(sample: Sample, said: int) -> Completion:
         started=sample.started,
         ended=sample.started + share * sample.seconds,
         device_seconds=None if sample.device_seconds is None else share * sample.device_seconds,
+        estimated=sample.estimated,
     )

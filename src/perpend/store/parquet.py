@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
         ("queued_seconds", pa.float64()),
         ("retries", pa.int32()),
         ("choice", pa.int32()),
+        ("estimated", pa.bool_()),
         ("error", pa.string()),
         ("pool", pa.string()),
     ]
@@ -82,6 +83,7 @@ def _row(sample: Sample, source: DrawnFrom) -> dict[str, object]:
         "queued_seconds": sample.queued_seconds,
         "retries": sample.retries,
         "choice": sample.choice,
+        "estimated": sample.estimated,
         "error": sample.error,
         "pool": sample.pool,
     }

@@ -96,6 +96,7 @@ def sample_to_row(sample: Sample, run: int) -> tuple[object, ...]:
         sample.retries,
         top_to_json(sample.tokens),
         sample.choice,
+        sample.estimated,
     )
 
 
@@ -122,6 +123,7 @@ SAMPLE_COLUMNS = (
     "retries",
     "top",
     "choice",
+    "estimated",
 )
 """Of the table `samples`, as `sample_to_row` fills them."""
 
@@ -148,6 +150,7 @@ def sample_from_row(row: sqlite3.Row) -> Sample:
         queued_seconds=row["queued_seconds"],
         retries=row["retries"],
         choice=row["choice"],
+        estimated=bool(row["estimated"]),
     )
 
 

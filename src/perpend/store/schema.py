@@ -77,6 +77,9 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE samples ADD COLUMN choice INTEGER;
     """,
+    """
+    ALTER TABLE samples ADD COLUMN estimated INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

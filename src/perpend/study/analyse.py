@@ -114,6 +114,7 @@ def _counts(engine: str, pools: TaskPools, holds: frozenset[PoolField]) -> Sampl
         failed=mean(PoolField.FINISH, (sample.finish is Finish.FAILED for sample in samples)),
         mean_completion_tokens=mean(PoolField.TOKENS, (sample.usage.completion for sample in samples)),
         prompt_tokens=mean(PoolField.PROMPT_TOKENS, (sample.usage.prompt for sample in samples)),
+        estimated=mean(PoolField.TOKENS, (sample.estimated for sample in samples)),
     )
 
 

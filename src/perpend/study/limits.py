@@ -69,6 +69,12 @@ def _of_task(task: TaskResult) -> Iterator[Finding]:
         if counts.truncated is not None and counts.truncated > 0.01:
             share = f"{percent(counts.truncated)} of {counts.engine}'s samples"
             yield limit(f"On {task.task}, {share} were cut at max_tokens and count as wrong.")
+        if counts.estimated:
+            share = f"{percent(counts.estimated)} of {counts.engine}'s samples"
+            yield limit(
+                f"On {task.task}, the server did not count the tokens of {share}: the figures estimate them, and what "
+                "was bought has the most that they can be."
+            )
     for failure in task.failures:
         yield limit(_failed(task.task, failure))
 

@@ -139,6 +139,9 @@ class SampleCounts(Model):
     failed: float | None
     mean_completion_tokens: float | None
     prompt_tokens: float | None
+    estimated: float | None = Field(
+        default=None, description="share whose tokens the server did not count: estimated, and bought at most"
+    )
 
 
 class Failure(Model):

@@ -152,10 +152,13 @@ async def test_a_lost_call_whose_usage_is_known_is_charged_that(server: FaultSer
 async def test_a_sample_without_usage_is_kept_and_charged_at_its_reservation(server: FaultServer, start: Start) -> None:
     shared, recorder = world(await start())
     server.configure(script=["no_usage"])
-    _, (sample,) = await draw(shared, Scope(), 1)
+    drawing, (sample,) = await draw(shared, Scope(), 1)
+    assert sample.estimated
     assert sample.usage.completion == server.ledger[0].completion
     assert recorder.bought[Cause.UNCERTAIN].usage.completion == 16
     assert recorder.bought.total.usage.tokens >= server.billed()
+    assert drawing.charges[Cause.UNCERTAIN].usage == recorder.bought[Cause.UNCERTAIN].usage
+    assert drawing.charges.total.usd == recorder.bought.total.usd
 
 
 async def test_a_call_that_is_given_up_is_a_failed_sample_and_charged(server: FaultServer, start: Start) -> None:
