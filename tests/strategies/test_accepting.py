@@ -76,8 +76,14 @@ async def test_an_early_stop_says_what_it_rests_on():
     result = await live(RejectionSampling(verifier="known"), [[Tiny("2", 1, 0.2), Tiny("1", 1, 0.75)]], 0, [0, 1])
     assert result.stop_reason is StopReason.ACCEPTED
     assert result.certificate is not None
-    assert result.certificate.evidence == "known gives 0.75"
+    assert (result.certificate.evidence, result.certificate.confidence) == ("known gives 0.75", 0.75)
     assert "heuristic" in result.certificate.limits
+
+
+async def test_a_score_that_is_no_probability_gives_no_confidence():
+    result = await live(VerifierThreshold(verifier="known", threshold=5.0), [[Tiny("1", 1, 7.0)]], 0, [0])
+    assert result.certificate is not None
+    assert (result.certificate.evidence, result.certificate.confidence) == ("known gives 7", None)
 
 
 def calibrated_pool(problems: int, seed: int = 0) -> Pool:

@@ -71,6 +71,7 @@ async def test_it_returns_the_best_scored_and_says_why_it_stopped():
     assert (result.answer, len(result.candidates), result.stop_reason) == ("1", 3, "accepted")
     assert result.certificate is not None
     assert result.certificate.limits.startswith("heuristic")
+    assert result.certificate.confidence is None
 
 
 def test_samples_without_an_answer_never_stop_it():

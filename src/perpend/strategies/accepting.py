@@ -81,7 +81,7 @@ async def draw_until_accepted(run: Run, n: int, wave: int, verifier: str, thresh
         return Certificate(
             rule=f"{rule}, {verifier} ≥ {threshold:g}",
             evidence=f"{verifier} gives {opinion:.4g}",
-            confidence=float(np.clip(opinion, 0, 1)),
+            confidence=opinion if 0 <= opinion <= 1 else None,
             limits="heuristic: it is worth what the verifier is worth, and every further try is a chance to fool it",
         )
 

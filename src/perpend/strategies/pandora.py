@@ -103,8 +103,8 @@ class Pandora:
         gain = float(expected_gain(liked, self.delta)[-1])
         return Certificate(
             rule=f"Pandora, cost {self.cost:g}",
-            evidence=f"{liked.size} scores: another sample is expected to gain {gain:.4g} at most",
-            confidence=1 - self.delta,
+            evidence=f"{(~np.isnan(liked)).sum()} scores: another sample is expected to gain {gain:.4g} at most",
+            confidence=None,
             limits="heuristic: it speaks of the verifier's score, if its tail is exponential, and not of the truth",
         )
 
