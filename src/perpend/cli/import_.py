@@ -117,10 +117,11 @@ def _draw(preview: Preview, folder: Path | None) -> None:
             line(f"  {place}: {reason}")
     for note in preview.notes:
         line(note, "dim")
+    replayed = "" if arranged.counts else f", or perpend study --engine replay:{folder} …"
     line(
         "Nothing was written: --dry-run."
         if folder is None
-        else f"Folder: {folder}\nNext: perpend report {folder}, or perpend study --engine replay:{folder} …"
+        else f"Folder: {folder}\nNext: perpend report {folder}{replayed}"
     )
 
 

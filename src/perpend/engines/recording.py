@@ -74,6 +74,11 @@ def read_recording(folder: str, engine: str = "") -> Recording:
                 along = probes.get(SampleKey(sample.pool, sample.index), {})
                 name = SampleName(source.task, source.problem, greedy, sample.index)
                 samples[name] = replace(sample, probes=along)
+    if not samples:
+        raise ConfigError(
+            f"Of what {chosen} answered in {folder} only counts are stored, which cannot be played again.",
+            f"perpend report {folder} has the coverage that they give.",
+        )
     fingerprint = next(source.fingerprint for source in pools.values() if source.engine == chosen)
     return _described(samples, fingerprint, described.get(chosen, {}))
 

@@ -8,6 +8,7 @@ import pytest
 
 from perpend.api import make_spec
 from perpend.core import ConfigError, Probe, SampleKey, TaskError
+from perpend.engines.replay import ReplayEngine
 from perpend.store import Store
 from perpend.study import StudySpec, load_results, problem_views, reevaluate, run_study
 from perpend.study.importing import import_file, preview_file
@@ -91,6 +92,12 @@ async def test_counts_alone_give_coverage_at_every_n(tmp_path):
     assert (len(found), found[0], found[-1]) == (1000, pytest.approx(0.2505), 1.0)
     assert found[9] == pytest.approx((0.01 + 1 - np.prod([(500 - i) / (1000 - i) for i in range(10)])) / 2)
     assert results.tasks[0].counts[0].samples == 2000
+
+
+async def test_counts_cannot_be_played_again(tmp_path):
+    folder = imported(tmp_path, [{"p": "a", "n": 10, "c": 1}], "problem=p,n=n,c=c")
+    with pytest.raises(ConfigError, match="only counts are stored"):
+        await ReplayEngine(str(folder)).start()
 
 
 async def test_problems_may_have_different_numbers_of_samples(tmp_path):
