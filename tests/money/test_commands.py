@@ -23,6 +23,7 @@ def test_a_priced_endpoint_without_a_budget_is_refused_with_the_estimate(perpend
     for remedy in ("--budget usd=", "--dry-run", "--yes"):
         assert remedy in result.stderr
     assert server.paths == []
+    assert not Path("runs").exists()
 
 
 @pytest.mark.slow

@@ -104,7 +104,8 @@ async def test_a_cap_below_what_a_probe_may_cost_is_refused_before_a_call(
     with pytest.raises(ConfigError, match="Raise --budget"):
         await solve("What is 3 + 4?", engine=f"openai:{server.url}#m", price=[PRICE], budget=budget)
     assert server.requests == []
-    assert booked_usd(tmp_path) == 0
+    with pytest.raises(ConfigError, match="holds no study"):
+        charges(tmp_path)
 
 
 async def test_what_is_remembered_costs_nothing_and_needs_no_room(tmp_path: Path, serve: Serve) -> None:

@@ -9,12 +9,14 @@ from types import TracebackType
 
 from perpend.core import StoreError
 
+LOCK = ".lock"
+
 
 class FolderLock:
     """Held while a study writes to its folder; the kernel frees it however the process ends."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / ".lock"
+        self._path = folder / LOCK
         self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from perpend.store import Store
 from perpend.study.draw import StudyListener
+from perpend.study.folder import hold
 from perpend.study.forecast import forecast
 from perpend.study.pricing import bill, quotes
 from perpend.study.results import Forecast
 from perpend.study.spec import StudySpec
-from perpend.study.study import Quiet, draw_pool, known_prices, lock_folder, plan_of
+from perpend.study.study import Quiet, draw_pool, known_prices, plan_of
 
 
 async def forecast_study(
@@ -38,7 +39,7 @@ async def forecast_study(
         ConfigError, StoreError, EngineError: as `run_study`.
     """
     with ExitStack() as stack:
-        stack.enter_context(lock_folder(folder))
+        stack.enter_context(hold(folder))
         plan = plan_of(spec, folder)
         known = known_prices(plan)
         store = Store(folder)

@@ -24,12 +24,13 @@ from perpend.core import (
     World,
 )
 from perpend.economics import Quote
-from perpend.store import FolderLock, Store, export_samples
+from perpend.store import Store, export_samples
 from perpend.study.admission import ProblemHistory, histories
 from perpend.study.analyse import analyse
 from perpend.study.compatible import check_compatible, check_models
 from perpend.study.draw import Drawing, StudyListener, task_worlds
 from perpend.study.environment import hardware, versions
+from perpend.study.folder import hold
 from perpend.study.forecast import forecast, keep_forecast
 from perpend.study.meter import Meter, refused_calls
 from perpend.study.overhead import JobPurse, Overhead, probing
@@ -76,7 +77,7 @@ async def run_study(
     """
     watch = listener or Quiet()
     with ExitStack() as stack:
-        stack.enter_context(lock_folder(folder))
+        stack.enter_context(hold(folder))
         plan = plan_of(spec, folder)
         known = known_prices(plan)
         store = Store(folder)
@@ -99,7 +100,7 @@ async def reevaluate(folder: Path) -> Results:
             otherwise than they were.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(lock_folder(_studied(folder)))
+        stack.enter_context(hold(_studied(folder)))
         plan = make_plan(StudySpec.load(folder / SPEC), folder)
         store = Store(folder)
         stack.callback(store.close)
@@ -252,15 +253,6 @@ def _studied(folder: Path) -> Path:
         why = f"{SPEC} is missing, or may not be read"
         raise ConfigError(f"{folder} holds no study ({why}).", "Give the folder that `perpend study` wrote.")
     return folder
-
-
-def lock_folder(folder: Path) -> FolderLock:
-    """Hold a study's folder, made where it is missing. Raises StoreError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return FolderLock(folder)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}.", "Choose another --out.") from None
 
 
 def _write(path: Path, text: str) -> None:
