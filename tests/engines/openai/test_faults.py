@@ -10,7 +10,7 @@ from email.utils import formatdate
 import pytest
 
 from perpend.core import CallLost, Completion, EngineError, Finish, Usage
-from perpend.engines.openai import OpenAIEngine
+from perpend.engines.openai import OpenAIEngine, asking
 from tests.engines.openai.conftest import KEY, Start, ask, chat, only, request, until
 from tests.engines.openai.fault_server import FaultServer, running
 
@@ -138,8 +138,23 @@ async def test_a_key_that_is_withdrawn_stops_at_once(server: FaultServer, start:
 
 
 async def test_a_model_that_is_not_there_stops_at_once(server: FaultServer) -> None:
-    with pytest.raises(EngineError, match="completes nothing with the model x"):
+    with pytest.raises(
+        EngineError, match=r"completes nothing with the model x \(chat/completions: HTTP 400: no model x;"
+    ):
         await OpenAIEngine(f"{server.url}#x").start()
+
+
+@pytest.mark.parametrize(("fault", "said"), [("echo_key_400", "your key"), ("500", "out of memory,")])
+async def test_a_server_that_answers_nothing_at_first_is_quoted_without_the_key(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
+) -> None:
+    monkeypatch.setattr(asking, "TRIES", 1)
+    server.configure(faults={fault: 1.0})
+    with pytest.raises(EngineError, match="completes nothing with the model m") as failure:
+        await OpenAIEngine(f"{server.url}#m").start()
+    assert f"{said} [API key]" in failure.value.message
+    assert KEY not in str(failure.value)
+    assert failure.value.remedy
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:

@@ -45,6 +45,7 @@ class Asker:
     Attributes:
         purse: pays for every try.
         doubtful: whether some answer was a failure of the server, so that what was found may not last.
+        objections: what the server said last where it would not answer, by path, without the key.
     """
 
     transport: Transport
@@ -52,6 +53,7 @@ class Asker:
     key: Secret
     purse: Purse
     doubtful: bool = False
+    objections: dict[str, str] = field(default_factory=dict)
     _asking: set[asyncio.Task[Any]] = field(default_factory=set)
     _rng: random.Random = field(default_factory=lambda: random.Random(0))
 
@@ -72,7 +74,7 @@ class Asker:
         async def once() -> Reply:
             return read_reply(await self.transport.post(f"{self.url}/{path}", encode(body), Leash()))
 
-        return await self._answer(once, body)
+        return await self._answer(once, path, body)
 
     async def stream(self, path: str, body: Body) -> Reply | None:
         """The same for a reply that is streamed."""
@@ -84,7 +86,7 @@ class Asker:
                     pass
             return assembly.reply()
 
-        return await self._answer(once, body)
+        return await self._answer(once, path, body)
 
     async def properties(self) -> dict[str, Any]:
         """What llama-server tells about itself outside the protocol; empty where it does not."""
@@ -100,7 +102,7 @@ class Asker:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    async def _answer(self, once: Callable[[], Awaitable[Reply]], body: Body) -> Reply | None:
+    async def _answer(self, once: Callable[[], Awaitable[Reply]], path: str, body: Body) -> Reply | None:
         task = asyncio.current_task()
         assert task is not None
         self._asking.add(task)
@@ -109,11 +111,13 @@ class Asker:
         except Refused as refusal:
             if refusal.status in KEY_OR_QUOTA:
                 raise self._final(refusal, body.model) from None
+            self.objections[path] = self.key.scrub(str(refusal))
             return None
         except Lost as loss:
             if loss.kind is not Loss.STATUS:
                 raise self._useless(loss) from None
             self.doubtful = True  # some servers answer 500 to what they do not know
+            self.objections[path] = self.key.scrub(str(loss))
             return None
         finally:
             self._asking.discard(task)
@@ -178,6 +182,7 @@ class Rehearsal:
     url: str
     key: Secret
     most: Usage = field(default_factory=Usage)
+    objections: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, path: str, body: Body) -> Reply | None:
         """A reply with nothing in it."""

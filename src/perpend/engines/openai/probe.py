@@ -100,9 +100,10 @@ class Probe:
         chat, raw = await asyncio.gather(self._chat(), self.asker.ask(RAW, raw_hello))
         first = chat or raw
         if first is None:
+            said = "; ".join(f"{path}: {text}" for path, text in sorted(self.asker.objections.items()))
             raise EngineError(
-                f"{self.asker.url} completes nothing with the model {self.served.id}.",
-                "Correct the model's name, or the address.",
+                f"{self.asker.url} completes nothing with the model {self.served.id} ({said}).",
+                "Correct the model's name, the address, or what it objects to.",
             )
         kinds = ([CHAT] if chat else []) + ([RAW] if raw else [])
         plain = await self._plain(kinds[0])
