@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,24 @@ async def test_a_strategys_plan_and_what_came_of_it_are_the_same_quantity(tmp_pa
     assert results.plan is not None
     assert results.plan.strategies == [line.cost for line in afterwards.strategies]
     assert [each and each.calls for each in results.plan.strategies] == [9, 36, 54]
+
+
+@pytest.mark.parametrize("how", ["cached_tokens = prompt_tokens", 'cached_tokens = prompt_tokens, choice = "index"'])
+async def test_one_sample_alone_has_a_whole_prompt_and_nothing_cached(tmp_path: Path, how: str) -> None:
+    study = spec(9, strategies=("greedy", "weighted_vote(n=1,verifier=simulated)", "majority(n=4)"), **PRICED)
+    await run_study(study, tmp_path)
+    fresh = await forecast_study(study, tmp_path, keep=False)
+    with sqlite3.connect(tmp_path / "traces.db") as database:
+        database.execute(f"UPDATE samples SET {how}")
+    database.close()
+    warm = await forecast_study(study, tmp_path, keep=False)
+    assert [line.n for line in warm.strategies] == [1, 1, 4]
+    for line, cold in zip(warm.strategies, fresh.strategies, strict=True):
+        if line.n == 1:
+            assert line.cost.model_dump() == pytest.approx(cold.cost.model_dump())
+        else:
+            assert line.cost.tokens < cold.cost.tokens
+    assert warm.whole.tokens < fresh.whole.tokens
 
 
 async def test_a_probe_stays_under_the_budget(tmp_path: Path) -> None:

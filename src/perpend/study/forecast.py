@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from perpend.core import Draw, Price, Sample, Strategy, parse_call, pool_key
@@ -43,6 +43,12 @@ class Unit:
         tokens = (self.prompt - self.cached) * price.input + self.cached * price.cached
         return tokens + self.completion * price.output + (self.device_seconds or 0.0) * price.device_second
 
+    def alone(self, n: int) -> Unit:
+        """The same for a strategy that draws n a problem by itself: the only one has a call and a whole prompt of its
+        own, and nothing drawn beside it has put that into the cache.
+        """
+        return self if n > 1 else replace(self, calls=1.0, prompt=self.prompt / self.calls, cached=0.0)
+
     def times(self, samples: int) -> Cost:
         """So many samples."""
         calls, tokens = samples * self.calls, samples * (self.prompt - self.cached + self.completion)
@@ -71,8 +77,8 @@ class Part:
         return sum(self.drawn)
 
     def bought(self, n: int) -> Cost:
-        """What the first n samples of each problem have cost, at the mean of all that are stored."""
-        return self.unit.times(sum(min(stored, n) for stored in self.drawn))
+        """What the first n samples of each problem have cost alone, at the mean of all that are stored."""
+        return self.unit.alone(n).times(sum(min(stored, n) for stored in self.drawn))
 
 
 def forecast(plan: Plan, known: Mapping[str, Quote], store: Store) -> Forecast:
@@ -143,7 +149,7 @@ def _planned_alone(plan: Plan, parts: Iterable[Part]) -> list[ForecastLine]:
         for name, strategy in part.task.strategies.items():
             if _draws(strategy, part):
                 samples = min(plan.size(part.draw), strategy.n) * len(part.task.problems)
-                costs.setdefault((part.engine, name), []).append(part.unit.times(samples))
+                costs.setdefault((part.engine, name), []).append(part.unit.alone(strategy.n).times(samples))
                 sizes[part.engine, name] = min(strategy.n, plan.spec.samples)
     return [
         ForecastLine(engine=engine, strategy=name, n=sizes[engine, name], cost=total(each))
