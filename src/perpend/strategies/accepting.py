@@ -28,8 +28,8 @@ from perpend.core import (
 from perpend.stats import best_of_n_curve
 from perpend.strategies.best_of_n import first_best, preference
 from perpend.strategies.fixed import ragged
-from perpend.strategies.selecting import at_turns, best_so_far, in_turn, probabilities_of, proxy_of, values_of
-from perpend.strategies.stopping import stopped_outcomes
+from perpend.strategies.selecting import at_turns, best_so_far, probabilities_of, proxy_of, values_of
+from perpend.strategies.stopping import in_turn, stopped_outcomes
 
 Content = Callable[[Floats], Bools]
 """liked → after which samples it may stop."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -28,12 +29,10 @@ from perpend.stats import RunningVote, first_is_largest, vote_states
 from perpend.strategies.finishing import finished_outcomes, vote_as_they_finish
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import (
-    credit_of,
     in_stages,
     of_the_first,
     refuse_no_wave,
-    shared_vote,
-    stopped_outcomes,
+    ruled_outcomes,
     turns_of,
     vote_until,
 )
@@ -113,13 +112,10 @@ class AdaptiveConsistency:
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same rule over every order of the pool."""
-        pool = pools.only
         if self.order == "finish":
-            return finished_outcomes(pool, SAMPLED, orders, self._content, n=self.n)
-        vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
-        credit = credit_of(pool, vote.leader)
-        content = in_stages(self._content, vote, self.wave) if self.rule == "dirichlet" else self._content(vote)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, content, n=self.n, wave=self.wave)
+            return finished_outcomes(pools.only, SAMPLED, orders, self._content, n=self.n)
+        rule = partial(in_stages, self._content, wave=self.wave) if self.rule == "dirichlet" else self._content
+        return ruled_outcomes(pools.only, SAMPLED, orders, rule, n=self.n, wave=self.wave)
 
     def sweep(self) -> tuple[AdaptiveConsistency, ...]:
         """The same rule, from the least confidence to the most."""

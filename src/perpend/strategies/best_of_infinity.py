@@ -27,12 +27,10 @@ from perpend.core import (
 from perpend.stats import RunningVote, first_is_largest, vote_states
 from perpend.strategies.fixed import refuse_no_samples
 from perpend.strategies.stopping import (
-    credit_of,
     in_stages,
     of_the_first,
     refuse_no_wave,
-    shared_vote,
-    stopped_outcomes,
+    ruled_outcomes,
     vote_until,
 )
 
@@ -80,11 +78,8 @@ class BestOfInfinity:
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same rule over every order of the pool."""
-        pool = pools.only
-        vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
-        credit = credit_of(pool, vote.leader)
-        content = in_stages(self._content, vote, self.wave)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, content, n=self.n, wave=self.wave)
+        rule = partial(in_stages, self._content, wave=self.wave)
+        return ruled_outcomes(pools.only, SAMPLED, orders, rule, n=self.n, wave=self.wave)
 
     def sweep(self) -> tuple[BestOfInfinity, ...]:
         """Higher and higher odds."""

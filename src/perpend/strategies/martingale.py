@@ -27,7 +27,7 @@ from perpend.core import (
 )
 from perpend.stats import RunningVote
 from perpend.strategies.fixed import refuse_no_samples
-from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
+from perpend.strategies.stopping import refuse_no_wave, ruled_outcomes, vote_until
 
 SWEPT = (0.2, 0.1, 0.05, 0.01)
 SHARES = np.linspace(0.5001, 0.9999, 41)
@@ -78,10 +78,7 @@ class Martingale:
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same rule over every order of the pool; what has not stopped has abstained."""
-        pool = pools.only
-        vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
-        credit = credit_of(pool, vote.leader)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+        return ruled_outcomes(pools.only, SAMPLED, orders, self._content, n=self.n, wave=self.wave)
 
     def sweep(self) -> tuple[Martingale, ...]:
         """Smaller and smaller errors."""

@@ -28,8 +28,8 @@ from perpend.core import (
 )
 from perpend.strategies.best_of_n import first_best
 from perpend.strategies.fixed import draw, refuse_no_samples
-from perpend.strategies.selecting import best_so_far, in_turn, probabilities_of, proxy_of, random_of
-from perpend.strategies.stopping import monte_carlo_error
+from perpend.strategies.selecting import best_so_far, probabilities_of, proxy_of, random_of
+from perpend.strategies.stopping import in_turn, monte_carlo_error
 
 BETAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """The 1-2-5 grid that β is chosen from, in units of a probability."""

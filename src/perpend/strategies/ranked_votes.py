@@ -15,8 +15,7 @@ from perpend.core import SAMPLED, ConfigError, Draw, Orders, Outcomes, PoolField
 from perpend.core.answers import normalize
 from perpend.stats import borda, instant_runoff, ranked_winners, reciprocal_rank
 from perpend.strategies.fixed import draw, fixed_outcomes, refuse_no_samples
-from perpend.strategies.selecting import in_turn
-from perpend.strategies.stopping import monte_carlo_error
+from perpend.strategies.stopping import in_turn, monte_carlo_error
 from perpend.strategies.votes import means_of_keys
 
 

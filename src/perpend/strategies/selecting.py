@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from perpend.core import SAMPLED, Draw, Floats, Ints, Orders, Outcomes, Pool, Sample, Score, derive_seed
 from perpend.strategies.fixed import fixed_outcomes
-from perpend.strategies.stopping import credit_of, in_order, monte_carlo_error
+from perpend.strategies.stopping import credit_of, in_turn, monte_carlo_error
 from perpend.strategies.votes import means_of_keys
 
 
@@ -25,11 +25,6 @@ def values_of(scores: Sequence[Score]) -> Floats:
 def probabilities_of(scores: Sequence[Score]) -> Floats:
     """The probabilities that a verifier gives, NaN where it gives none."""
     return np.array([np.nan if s.probability is None else s.probability for s in scores], dtype=np.float64)
-
-
-def in_turn(values: NDArray[Any], order: Ints) -> NDArray[Any]:
-    """[problem, S] → [S, permutation, problem], as the orders take them."""
-    return np.ascontiguousarray(np.moveaxis(in_order(values, order), -1, 0))
 
 
 def keys_in_turn(pool: Pool, draw: Draw, orders: Orders) -> NDArray[Any]:

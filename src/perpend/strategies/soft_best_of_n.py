@@ -24,7 +24,8 @@ from perpend.core import (
 from perpend.stats import running_softmax_mean
 from perpend.strategies.best_of_n import first_best
 from perpend.strategies.fixed import draw, refuse_no_samples
-from perpend.strategies.selecting import in_turn, mean_outcomes, random_of, values_in_turn, values_of
+from perpend.strategies.selecting import mean_outcomes, random_of, values_in_turn, values_of
+from perpend.strategies.stopping import in_turn
 from perpend.strategies.weighted_vote import TEMPERATURES
 
 

@@ -24,7 +24,7 @@ from perpend.core import (
 )
 from perpend.stats import RunningVote
 from perpend.strategies.fixed import refuse_no_samples
-from perpend.strategies.stopping import credit_of, refuse_no_wave, shared_vote, stopped_outcomes, vote_until
+from perpend.strategies.stopping import refuse_no_wave, ruled_outcomes, vote_until
 
 SWEPT = (0.5002, 0.5001, 0.50005, 0.500025)
 
@@ -76,10 +76,7 @@ class Sprt:
 
     def offline(self, pools: Pools, orders: Orders) -> Outcomes:
         """The same test over every order of the pool."""
-        pool = pools.only
-        vote = shared_vote(pool, SAMPLED, orders).upto(self.n)
-        credit = credit_of(pool, vote.leader)
-        return stopped_outcomes(pool, SAMPLED, orders, credit, self._content(vote), n=self.n, wave=self.wave)
+        return ruled_outcomes(pools.only, SAMPLED, orders, self._content, n=self.n, wave=self.wave)
 
     def sweep(self) -> tuple[Sprt, ...]:
         """Alternatives ever nearer to one half: with the default errors, races to a lead of 2, 3, 5 and 10 votes."""

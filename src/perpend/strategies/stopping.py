@@ -123,6 +123,17 @@ def in_order(values: NDArray[Any], order: Ints) -> NDArray[Any]:
     return values[np.arange(len(values))[:, None], order]
 
 
+def in_turn(values: NDArray[Any], order: Ints) -> NDArray[Any]:
+    """[problem, S] → [S, permutation, problem], as the orders take them."""
+    return np.ascontiguousarray(np.moveaxis(in_order(values, order), -1, 0))
+
+
+def ruled_outcomes(pool: Pool, draw: Draw, orders: Orders, rule: Rule, *, n: int, wave: int) -> Outcomes:
+    """Outcomes of a plain vote that a rule ends, over every order of the pool."""
+    vote = shared_vote(pool, draw, orders).upto(n)
+    return stopped_outcomes(pool, draw, orders, credit_of(pool, vote.leader), rule(vote), n=n, wave=wave)
+
+
 def stopped_outcomes(
     pool: Pool, draw: Draw, orders: Orders, credit: NDArray[np.float32], may_stop: Bools, *, n: int, wave: int = 1
 ) -> Outcomes:
@@ -155,7 +166,7 @@ def stopped_outcomes(
     samples = np.cumsum(running.mean(axis=1), axis=0).T
 
     def spent(name: str) -> Floats:
-        return sum_while(running, in_turn(pool, name, draw, orders)[:width])
+        return sum_while(running, measured_in_turn(pool, name, draw, orders)[:width])
 
     prompt, nothing = pool.prompt_tokens[:, None].astype(np.float64), np.zeros((1, *samples.shape))
     return Outcomes(
@@ -171,21 +182,16 @@ def stopped_outcomes(
                 device_seconds=spent("device_seconds")[None],
             )
         },
-        latency_seconds=_latency(running, in_turn(pool, "seconds", draw, orders)[:width], wave)[None],
+        latency_seconds=_latency(running, measured_in_turn(pool, "seconds", draw, orders)[:width], wave)[None],
         monte_carlo=monte_carlo_error(correct),
         stopped=np.cumsum(ends.mean(axis=1), axis=0).T[None],
         stopped_right=np.cumsum((ends * credit[:width]).mean(axis=1, dtype=np.float64), axis=0).T[None],
     )
 
 
-def in_turn(pool: Pool, name: str, draw: Draw, orders: Orders) -> NDArray[np.float32]:
+def measured_in_turn(pool: Pool, name: str, draw: Draw, orders: Orders) -> NDArray[np.float32]:
     """One of a pool's arrays, [S, permutation, problem], as the orders take them; made once for all that read it."""
-
-    def make() -> NDArray[np.float32]:
-        values = getattr(pool, name).astype(np.float32)
-        return np.ascontiguousarray(np.moveaxis(in_order(values, orders.of(draw)), -1, 0))
-
-    return orders.once((name, draw), make)
+    return orders.once((name, draw), lambda: in_turn(getattr(pool, name).astype(np.float32), orders.of(draw)))
 
 
 def sum_while(running: Bools, each: NDArray[np.float32]) -> Floats:
