@@ -1,6 +1,6 @@
 """Small then large: cascades and cross-model votes over the recorded answers of thinking models.
 
-Run `python benchmarks/cascades.py DATA_FOLDER`, where the folder holds `boinf/aime24_gpqa.parquet` (answers and token
+Run `python -m benchmarks.cascades DATA_FOLDER`, where the folder holds `boinf/aime24_gpqa.parquet` (answers and token
 counts of 11 models, arXiv 2509.21091). For each pair of models it prints Markdown: accuracy, charged tokens and the
 share of questions that went on, and the paired difference from the larger model's own vote with its 95 % interval over
 problems.
@@ -13,18 +13,15 @@ are added as if they cost the same: a reader with prices multiplies each column.
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet
-
-from perpend.core import MEASURED, SAMPLED, Draw, Floats, Outcomes, Pool, PoolField, Pools
+from perpend.core import SAMPLED, Draw, Floats, Outcomes, Pools
 from perpend.stats import paired_interval
 from perpend.strategies.cascade import Cascade
 from perpend.strategies.majority import Majority
 from perpend.study.evaluate import choose_setting, halves
 from perpend.study.offline import average_outcomes
+from tests.data.boinf import load
 
 ORDERS, VOTES, FIRST = 2000, 8, 4
 PAIRS = {
@@ -54,38 +51,9 @@ def main(data: Path) -> None:
     print(markdown(*head))
     print(markdown(*["---"] * len(head)))
     for problems, pairs in PAIRS.items():
-        pools = load(data / "boinf" / "aime24_gpqa.parquet", problems)
+        pools = load(data, problems)
         for small, large in pairs:
             compare(problems, small, large, Pools({Draw(name): pools[name] for name in (small, large)}))
-
-
-def load(path: Path, problems: str) -> dict[str, Pool]:
-    """The pools of one set of problems, by model; answers are strings, numbered alike in all of them."""
-    codes: dict[int, dict[str, int]] = defaultdict(dict)
-    keys: dict[str, dict[int, list[tuple[int, bool, int]]]] = defaultdict(lambda: defaultdict(list))
-    for row in pyarrow.parquet.read_table(path).to_pylist():
-        if row["set"] == problems:
-            seen = codes[row["problem"]]
-            key = seen.setdefault(row["answer"], len(seen)) if row["answer"] else -1
-            keys[row["model"]][row["problem"]].append((key, row["answer"] == row["gold"], row["tokens"]))
-    return {model: _pool(model, np.array([of[p] for p in sorted(of)])) for model, of in keys.items()}
-
-
-def _pool(model: str, rows: np.ndarray) -> Pool:
-    tokens = rows[..., 2]
-    return Pool(
-        engine=model,
-        problems=tuple(map(str, range(len(rows)))),
-        keys=rows[..., 0],
-        correct=rows[..., 1].astype(bool),
-        scores={},
-        prompt_tokens=np.zeros(len(rows), np.int64),
-        completion_tokens=tokens,
-        seconds=np.full(tokens.shape, np.nan),
-        device_seconds=np.full(tokens.shape, np.nan),
-        mask=np.ones(tokens.shape, bool),
-        fields=MEASURED - {PoolField.SECONDS},
-    )
 
 
 def compare(problems: str, small: str, large: str, pools: Pools) -> None:

@@ -60,7 +60,7 @@ def _probed(pool: Pool, rows: Rows) -> Pool:
     for p, row in enumerate(rows):
         along = [[*trace["probes"], *[trace["answer"]] * (depths - len(trace["probes"]))] for trace in row]
         flat = [_answer(trace["answer"]) for trace in row] + [_answer(answer) for trace in along for answer in trace]
-        codes = coded(flat)  # one code for final answers and probes
+        codes = coded(flat, {})  # one code for final answers and probes
         finals.append(codes[:traces])
         keys[p] = np.reshape(codes[traces:], (traces, depths))
         correct[p] = np.reshape([answer == row[0]["gold"] for answer in flat[traces:]], (traces, depths))

@@ -14,9 +14,14 @@ def pool_of(
     answers: Sequence[Sequence[str | None]],
     right: Sequence[str],
     tokens: Sequence[Sequence[int]] | None = None,
+    codes: Sequence[dict[str, int]] | None = None,
 ) -> Pool:
-    """A pool of [problem][sample] answers, None where there is none; without lengths where none were recorded."""
-    keys = np.array([coded(row) for row in answers])
+    """A pool of [problem][sample] answers, None where there is none; without lengths where none were recorded.
+
+    `codes` numbers each problem's answers; pools that share it have the same number for the same answer.
+    """
+    codes = [{} for _ in answers] if codes is None else codes
+    keys = np.array([coded(row, seen) for row, seen in zip(answers, codes, strict=True)])
     nothing = np.zeros(keys.shape)
     return Pool(
         engine=name,
@@ -33,7 +38,6 @@ def pool_of(
     )
 
 
-def coded(row: Sequence[str | None]) -> list[int]:
-    """Answers as small integers, in order of first appearance; −1 for none."""
-    seen: dict[str, int] = {}
+def coded(row: Sequence[str | None], seen: dict[str, int]) -> list[int]:
+    """Answers as small integers, in order of first appearance in `seen`, which learns them; −1 for none."""
     return [-1 if answer is None else seen.setdefault(answer, len(seen)) for answer in row]
